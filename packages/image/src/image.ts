@@ -1,0 +1,38 @@
+import type { ImageConfig } from "./config.ts";
+import type { Digest } from "./digest.ts";
+import type { Layer } from "./layer.ts";
+import type { Manifest } from "./manifest.ts";
+import type { Platform } from "./platform.ts";
+
+/** An image as it lies in a store. It does not change; `ImageDraft` makes a new one from it. */
+export interface Image {
+  /** The name by which it was opened. */
+  readonly name: string;
+
+  /**
+   * The name of exactly this image, whatever becomes of its tag. Registry: `<registry>/<repository>@<digest>`;
+   * layout: `<path>@<digest>`. Opening it gives the same image again.
+   */
+  readonly identifier: string;
+
+  /** The config, with the fields that this project does not know. */
+  readonly config: ImageConfig;
+
+  /** The manifest that the config was found by, with the fields that this project does not know. */
+  readonly manifest: Manifest;
+
+  /** Operating system and architecture, as the config says. */
+  readonly platform: Platform;
+
+  /** The config's labels; an unlabelled image has an empty map. */
+  readonly labels: ReadonlyMap<string, string>;
+
+  /** The config's environment, each entry `NAME=value`, in the config's order. */
+  readonly env: readonly string[];
+
+  /** The layers, base layer first; as many as the config has diff ids. */
+  readonly layers: readonly Layer[];
+
+  /** The diff id of the last layer; undefined for an image without layers. */
+  readonly topLayer: Digest | undefined;
+}

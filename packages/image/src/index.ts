@@ -1,0 +1,11 @@
+export { encodeConfig, type History, type ImageConfig, parseConfig, type RuntimeConfig } from "./config.ts";
+export type { Descriptor, DescriptorPlatform } from "./descriptor.ts";
+export { type Digest, digestHex, digestOf, isDigest, parseDigest } from "./digest.ts";
+export { type DraftOptions, ImageDraft, normalizedTime } from "./draft.ts";
+export { ImageError, type ImageErrorCode } from "./errors.ts";
+export type { Image } from "./image.ts";
+export type { Layer } from "./layer.ts";
+export type { ImageIndex, Manifest } from "./manifest.ts";
+export { mediaTypes } from "./media-types.ts";
+export { linuxPlatform, type Platform } from "./platform.ts";
+export type { ImageStore, SavedImage } from "./store.ts";

@@ -1,0 +1,29 @@
+import type { DescriptorPlatform } from "./descriptor.ts";
+
+/** What an image runs on, in the words of Go's GOOS and GOARCH (OCI image spec, image-index.md). */
+export interface Platform {
+  readonly os: string;
+  readonly architecture: string;
+  readonly variant?: string;
+  readonly osVersion?: string;
+}
+
+const goArchitectures: Readonly<Record<string, string>> = { x64: "amd64", ia32: "386", ppc64: "ppc64le" };
+
+/**
+ * The platform of images for a machine: linux, as lifecycles run nowhere else, on its architecture.
+ * @param architecture as Node names it; by default this machine's
+ */
+export function linuxPlatform(architecture: string = process.arch): Platform {
+  return { os: "linux", architecture: goArchitectures[architecture] ?? architecture };
+}
+
+/** Whether an index entry for `offered` may be used on `wanted`; what `wanted` leaves open, any entry satisfies. */
+export function satisfies(offered: DescriptorPlatform, wanted: Platform): boolean {
+  return (
+    offered.os === wanted.os &&
+    offered.architecture === wanted.architecture &&
+    (wanted.variant === undefined || offered.variant === wanted.variant) &&
+    (wanted.osVersion === undefined || offered["os.version"] === wanted.osVersion)
+  );
+}
