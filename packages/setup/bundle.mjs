@@ -1,0 +1,47 @@
+/**
+ * The `bundle` script of every executable's package: `src/main.ts` and all it imports into one file, `dist/<name>.mjs`,
+ * and beside it `dist/<name>.meta.json`, which says what went in (the SBOM is made from it).
+ * Runs in the package's folder; the output depends on the sources alone, not on where they lie.
+ */
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { basename } from "node:path";
+import { build } from "esbuild";
+
+const name = basename(process.cwd());
+const { version } = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8"));
+
+/** Optional native parts of dependencies. They are tried at run time; the executables do without, wherever they run. */
+const withoutNativeParts = {
+  name: "without-native-parts",
+  setup(esbuild) {
+    esbuild.onResolve({ filter: /\.node$|^cpu-features$/ }, ({ path }) => ({ path, namespace: "absent" }));
+    esbuild.onLoad({ filter: /.*/, namespace: "absent" }, ({ path }) => ({
+      contents: `throw new Error(${JSON.stringify(`${basename(path)} is not part of this executable`)});`,
+    }));
+  },
+};
+
+const { metafile } = await build({
+  entryPoints: ["src/main.ts"],
+  outfile: `dist/${name}.mjs`,
+  bundle: true,
+  minify: true,
+  platform: "node",
+  format: "esm",
+  target: "node20",
+  legalComments: "none",
+  metafile: true,
+  logLevel: "warning",
+  plugins: [withoutNativeParts],
+  define: {
+    __LIFECYCLE_VERSION__: JSON.stringify(version),
+    // Without these the compiler writes down where it found the bundle.
+    __dirname: '"/"',
+    __filename: JSON.stringify(`/${name}.mjs`),
+  },
+  // CommonJS dependencies call require for node's own modules, which an ES module does not have.
+  banner: { js: 'import { createRequire } from "node:module";const require = createRequire("file:///");' },
+});
+
+await mkdir("dist", { recursive: true });
+await writeFile(`dist/${name}.meta.json`, JSON.stringify({ inputs: Object.keys(metafile.inputs).sort() }));
