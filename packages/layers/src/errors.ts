@@ -1,0 +1,34 @@
+/**
+ * What went wrong with a layer or the cache:
+ * - `changed`: a file or directory was changed while it was read
+ * - `unreadable`: the file system refused to read something
+ * - `unwritable`: the file system refused to write something
+ * - `corrupt`: an archive is damaged, or bytes do not have the digest they should have
+ * - `refused`: an archive holds an entry that must not be extracted
+ * - `invalid`: an argument is not what it must be
+ */
+export type LayerErrorCode = "changed" | "unreadable" | "unwritable" | "corrupt" | "refused" | "invalid";
+
+/** An error about a layer. The message names the path or entry concerned. */
+export class LayerError extends Error {
+  override readonly name: string = "LayerError";
+  readonly code: LayerErrorCode;
+
+  constructor(code: LayerErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** What a thrown value says of itself; for a file system error, its code and description without the path. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const match = /^([A-Z][A-Z0-9_]*: [^,]*),/.exec(error.message);
+  return match?.[1] ?? error.message;
+}
+
+/** The code of a file system error, such as `ENOENT`; undefined for anything else. */
+export function systemCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !("code" in error)) return undefined;
+  return typeof error.code === "string" ? error.code : undefined;
+}
