@@ -1,0 +1,170 @@
+import { type Image, ImageError, type ImageStore } from "@lifecycle/image";
+import { extractLayer } from "@lifecycle/layers";
+import { ExitCode, failedTo, inContext, type Logger, targetOf, timed } from "@lifecycle/phase";
+import {
+  type Analyzed,
+  type ApiVersion,
+  EMPTY_LAYERS_METADATA,
+  type LayersMetadata,
+  LIFECYCLE_METADATA_LABEL,
+  parseLayersMetadataLabel,
+  type RunImage,
+} from "@lifecycle/spec-types";
+
+/** What the analyzer works on. Images are references; an empty one was not given. */
+export interface AnalyzeOptions {
+  readonly platformApi: ApiVersion;
+  readonly logger: Logger;
+  /** Where run image, previous image and app image are. */
+  readonly images: ImageStore;
+  /** Where the cache image is. */
+  readonly registry: ImageStore;
+  readonly outputImage: string;
+  readonly tags: readonly string[];
+  readonly previousImage: string;
+  readonly runImage: string;
+  readonly cacheImage: string;
+  /** Absolute. The previous image's SBOM layer is restored below it. */
+  readonly layersDir: string;
+  /** Leave out the SBOM layer. */
+  readonly skipLayers: boolean;
+}
+
+/**
+ * Finds the previous image's metadata and the run image's target, after making sure that all images of the build can
+ * be read and written (platform.md, "analyzer").
+ *
+ * @throws LifecycleError with exit code 32
+ */
+export async function analyze(options: AnalyzeOptions): Promise<Analyzed> {
+  const images = await openImages(options).catch((error: unknown) => {
+    throw failedTo("initialize analyzer", error, ExitCode.analyzeError);
+  });
+  return timed("Analyzer", options.logger, async () => {
+    const { reference, layersMetadata } = readPrevious(options, images.previous);
+    await restoreSbom(options, images.previous, layersMetadata);
+    const runImage = describeRunImage(options, images.run);
+    return { previousImage: { reference }, layersMetadata, runImage };
+  }).catch((error: unknown) => {
+    throw failedTo("analyze", error, ExitCode.analyzeError);
+  });
+}
+
+async function openImages(options: AnalyzeOptions): Promise<{ previous: Image | undefined; run: Image | undefined }> {
+  await ensureAccess(options);
+  const previous = await openPrevious(options);
+  const { images, runImage } = options;
+  try {
+    return { previous, run: runImage === "" ? undefined : await images.open(runImage) };
+  } catch (error) {
+    throw inContext("getting run image", error);
+  }
+}
+
+async function ensureAccess({ images, registry, ...names }: AnalyzeOptions): Promise<void> {
+  for (const image of present(names.previousImage, names.runImage)) {
+    await images.checkRead(image).catch((error: unknown) => {
+      throw inContext(`validating registry read access: failed to ensure registry read access to ${image}`, error);
+    });
+  }
+  const outputs = present(names.outputImage, ...names.tags).map((image) => ({ image, store: images }));
+  const caches = present(names.cacheImage).map((image) => ({ image, store: registry }));
+  for (const { image, store } of [...caches, ...outputs]) {
+    await store.checkWrite(image).catch((error: unknown) => {
+      throw inContext(
+        `validating registry write access: failed to ensure registry read/write access to ${image}`,
+        error,
+      );
+    });
+  }
+}
+
+function present(...names: string[]): string[] {
+  return [...new Set(names)].filter((name) => name !== "");
+}
+
+/** A previous image that is damaged costs its layers, never the build. */
+async function openPrevious({ images, previousImage, logger }: AnalyzeOptions): Promise<Image | undefined> {
+  if (previousImage === "") {
+    return undefined;
+  }
+  try {
+    return await images.open(previousImage);
+  } catch (error) {
+    if (error instanceof ImageError && (error.code === "corrupt" || error.code === "invalid")) {
+      logger.info(`Ignoring image ${JSON.stringify(previousImage)} because it was corrupt`);
+      return undefined;
+    }
+    throw inContext("getting previous image", error);
+  }
+}
+
+/** The previous image's name and what its label says of its layers; both empty when the label cannot be read. */
+function readPrevious(
+  { previousImage, logger }: AnalyzeOptions,
+  image: Image | undefined,
+): { reference: string; layersMetadata: LayersMetadata } {
+  const nothing = { reference: "", layersMetadata: EMPTY_LAYERS_METADATA };
+  if (previousImage === "") {
+    return nothing;
+  }
+  const reference = identify(previousImage, image, logger);
+  const label = image?.labels.get(LIFECYCLE_METADATA_LABEL) ?? "";
+  if (label === "") {
+    return { ...nothing, reference };
+  }
+  try {
+    return { reference, layersMetadata: parseLayersMetadataLabel(label) };
+  } catch {
+    return nothing;
+  }
+}
+
+/** The identifier of an image, or nothing when there is no such image; says which. */
+function identify(name: string, image: Image | undefined, logger: Logger): string {
+  if (image === undefined) {
+    logger.info(`Image with name ${JSON.stringify(name)} not found`);
+    return "";
+  }
+  logger.debug(`Found image with identifier ${JSON.stringify(image.identifier)}`);
+  return image.identifier;
+}
+
+async function restoreSbom(
+  { platformApi, skipLayers, layersDir, logger }: AnalyzeOptions,
+  image: Image | undefined,
+  { sbom }: LayersMetadata,
+): Promise<void> {
+  if (platformApi.lessThan("0.8") || skipLayers || image === undefined || sbom === undefined || sbom.sha === "") {
+    return;
+  }
+  logger.info("Restoring data for SBOM from previous image");
+  logger.debug(`Retrieving previous image SBOM layer for ${JSON.stringify(sbom.sha)}`);
+  try {
+    const layer = image.layers.find(({ diffId }) => diffId === sbom.sha);
+    if (layer === undefined) {
+      throw new Error(
+        `image ${JSON.stringify(image.name)} does not contain layer with diff ID ${JSON.stringify(sbom.sha)}`,
+      );
+    }
+    await extractLayer(layer.uncompressed(), { below: layersDir });
+  } catch (error) {
+    throw inContext("retrieving launch SBOM layer", error);
+  }
+}
+
+/** The run image as analyzed.toml names it; from Platform API 0.12 on with its tag and target. */
+function describeRunImage({ platformApi, runImage, logger }: AnalyzeOptions, image: Image | undefined): RunImage {
+  if (runImage === "") {
+    return { reference: "" };
+  }
+  const reference = identify(runImage, image, logger);
+  if (platformApi.lessThan("0.12")) {
+    return { reference };
+  }
+  const target = targetOf(image);
+  if (target.os === "") {
+    throw new Error("failed to find OS in run image config");
+  }
+  return { reference, image: runImage, target };
+}

@@ -1,0 +1,24 @@
+/** Exit codes of the lifecycle (platform.md, "Exit Code" tables; 10 codes to a phase). */
+export const ExitCode = {
+  /** Any failure without a code of its own. */
+  failed: 1,
+  /** An unknown flag or a flag's value that does not parse. */
+  usage: 2,
+  /** Arguments or inputs that do not fit together. */
+  invalidArgs: 3,
+  incompatiblePlatformApi: 11,
+  incompatibleBuildpackApi: 12,
+  /** No group of buildpacks passed detection. */
+  failedDetect: 20,
+  /** No group passed, and at least one buildpack's bin/detect erred. */
+  failedDetectWithErrors: 21,
+  detectError: 22,
+  analyzeError: 32,
+  restoreError: 42,
+  /** A buildpack's bin/build failed. */
+  failedBuildWithErrors: 51,
+  buildError: 52,
+  exportError: 62,
+  /** Ended by SIGTERM: 128 + 15. */
+  terminated: 143,
+} as const;

@@ -1,0 +1,16 @@
+export { shieldCredentials } from "./credential-shield.ts";
+export { failedTo, inContext, LifecycleError, messageOf } from "./errors.ts";
+export { ExitCode } from "./exit-codes.ts";
+export * from "./files.ts";
+export type { FlagName } from "./flags.ts";
+export { type ImageAccess, openImageAccess } from "./image-access.ts";
+export type { Environment, Inputs } from "./inputs.ts";
+export type { Logger } from "./logger.ts";
+export { becomeUser, environmentForUser, isPrivileged } from "./privileges.ts";
+export { requireArguments, resolveInputs } from "./resolve-inputs.ts";
+export { accessChecker, requireAccessibleRunImage, runImageForExport } from "./run-image.ts";
+export { type Phase, type PhaseContext, runPhase } from "./run-phase.ts";
+export { targetOf } from "./target.ts";
+export { timed } from "./timer.ts";
+export { lifecycleVersion } from "./version.ts";
+export { writeFileAtomic } from "./write-file.ts";

@@ -1,0 +1,131 @@
+import { type ApiVersion, DEFAULTS, ENV } from "@lifecycle/spec-types";
+
+/**
+ * All that a platform can tell the lifecycle, over all phases and Platform APIs (platform.md, "Inputs" of each phase).
+ * Paths are absolute once resolved; empty strings mean "not given".
+ */
+export interface Inputs {
+  readonly platformApi: ApiVersion;
+  analyzedPath: string;
+  appDir: string;
+  buildConfigDir: string;
+  buildImage: string;
+  buildpacksDir: string;
+  cacheDir: string;
+  cacheImage: string;
+  defaultProcessType: string;
+  deprecatedRunImage: string;
+  execEnv: string;
+  extendedDir: string;
+  extensionsDir: string;
+  generatedDir: string;
+  gid: number;
+  groupPath: string;
+  insecureRegistries: string[];
+  kanikoDir: string;
+  launchCacheDir: string;
+  launcherPath: string;
+  launcherSbomDir: string;
+  layersDir: string;
+  layoutDir: string;
+  logLevel: string;
+  noColor: boolean;
+  orderPath: string;
+  /** The image argument: where the app image goes. */
+  outputImage: string;
+  parallelExport: boolean;
+  planPath: string;
+  platformDir: string;
+  previousImage: string;
+  projectMetadataPath: string;
+  reportPath: string;
+  runImage: string;
+  runPath: string;
+  skipLayers: boolean;
+  stackPath: string;
+  systemPath: string;
+  /** Further names for the app image, beside `outputImage`. */
+  tags: string[];
+  uid: number;
+  useDaemon: boolean;
+  useLayout: boolean;
+}
+
+/** The variables of the execution environment. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The inputs as the environment gives them, else their defaults; flags come on top. */
+export function inputsFromEnvironment(platformApi: ApiVersion, env: Environment): Inputs {
+  const text = (name: keyof typeof ENV, fallback = ""): string => env[ENV[name]] || fallback;
+  const withDefault = (name: keyof typeof ENV & keyof typeof DEFAULTS): string => text(name, DEFAULTS[name]);
+  return {
+    platformApi,
+    analyzedPath: withDefault("analyzedPath"),
+    appDir: withDefault("appDir"),
+    buildConfigDir: withDefault("buildConfigDir"),
+    buildImage: text("buildImage"),
+    buildpacksDir: withDefault("buildpacksDir"),
+    cacheDir: text("cacheDir"),
+    cacheImage: text("cacheImage"),
+    defaultProcessType: text("processType"),
+    deprecatedRunImage: "",
+    execEnv: withDefault("execEnv"),
+    extendedDir: withDefault("extendedDir"),
+    extensionsDir: withDefault("extensionsDir"),
+    generatedDir: withDefault("generatedDir"),
+    gid: integer(text("groupId")),
+    groupPath: withDefault("groupPath"),
+    insecureRegistries: list(text("insecureRegistries")),
+    kanikoDir: "/kaniko",
+    launchCacheDir: text("launchCacheDir"),
+    launcherPath: DEFAULTS.launcherPath,
+    launcherSbomDir: DEFAULTS.launcherSbomDir,
+    layersDir: withDefault("layersDir"),
+    layoutDir: text("layoutDir"),
+    logLevel: withDefault("logLevel"),
+    noColor: boolean(text("noColor")),
+    orderPath: withDefault("orderPath"),
+    outputImage: "",
+    parallelExport: boolean(text("parallelExport")),
+    planPath: withDefault("planPath"),
+    platformDir: withDefault("platformDir"),
+    previousImage: text("previousImage"),
+    projectMetadataPath: withDefault("projectMetadataPath"),
+    reportPath: withDefault("reportPath"),
+    runImage: text("runImage"),
+    runPath: withDefault("runPath"),
+    skipLayers: boolean(text("skipLayers")) || boolean(text("skipRestore")),
+    stackPath: withDefault("stackPath"),
+    systemPath: withDefault("systemPath"),
+    tags: [],
+    uid: integer(text("userId")),
+    useDaemon: boolean(text("useDaemon")),
+    useLayout: boolean(text("useLayout")),
+  };
+}
+
+const trueTexts = new Set(["1", "t", "T", "TRUE", "true", "True"]);
+const falseTexts = new Set(["0", "f", "F", "FALSE", "false", "False"]);
+
+/** Reads a boolean in the spellings that Go accepts, on which platforms rely; undefined for any other text. */
+export function parseBoolean(text: string): boolean | undefined {
+  return trueTexts.has(text) ? true : falseTexts.has(text) ? false : undefined;
+}
+
+/** Reads a decimal integer that a double holds exactly; undefined for any other text. */
+export function parseInteger(text: string): number | undefined {
+  const value = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
+  return Number.isSafeInteger(value) ? value : undefined;
+}
+
+function boolean(text: string): boolean {
+  return parseBoolean(text) ?? false;
+}
+
+function integer(text: string): number {
+  return parseInteger(text) ?? 0;
+}
+
+function list(text: string): string[] {
+  return text === "" ? [] : text.split(",");
+}

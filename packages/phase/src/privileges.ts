@@ -1,0 +1,91 @@
+import { chownSync, lchownSync, readdirSync, readFileSync, type Stats, statSync } from "node:fs";
+import { join } from "node:path";
+import { failedTo } from "./errors.ts";
+import type { Environment } from "./inputs.ts";
+
+/** Whether this process runs as root. */
+export function isPrivileged(): boolean {
+  return process.getuid?.() === 0;
+}
+
+/**
+ * Turns this process into the build's user for good, after giving the volumes it writes to to that user.
+ *
+ * @param user numeric ids
+ * @param volumes directories; empty names are passed over
+ * @throws LifecycleError with exit code 1
+ */
+export function becomeUser({ uid, gid }: { uid: number; gid: number }, volumes: readonly string[]): void {
+  try {
+    ensureOwner(uid, gid, volumes);
+  } catch (error) {
+    throw failedTo("chown volumes", error);
+  }
+  try {
+    runAs(uid, gid);
+  } catch (error) {
+    throw failedTo(`exec as user ${uid}:${gid}`, error);
+  }
+}
+
+/**
+ * Gives directories that the user cannot write to, and all in them, to that user. A directory that is writable is
+ * taken as it is, since a look at every file in it would cost more than it finds. Missing ones are passed over.
+ */
+function ensureOwner(uid: number, gid: number, directories: readonly string[]): void {
+  for (const directory of directories) {
+    const stats = statIfExists(directory);
+    if (stats !== undefined && !canWrite(uid, gid, stats)) {
+      chownTree(directory, uid, gid);
+    }
+  }
+}
+
+function statIfExists(path: string): Stats | undefined {
+  return path === "" ? undefined : statSync(path, { throwIfNoEntry: false });
+}
+
+function canWrite(uid: number, gid: number, stats: Stats): boolean {
+  return stats.uid === uid || (stats.gid === gid && (stats.mode & 0o020) !== 0) || (stats.mode & 0o002) !== 0;
+}
+
+function chownTree(directory: string, uid: number, gid: number): void {
+  chownSync(directory, uid, gid);
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) {
+      chownTree(path, uid, gid);
+    } else {
+      lchownSync(path, uid, gid);
+    }
+  }
+}
+
+/** A no-op for a process that is that user's already. */
+function runAs(uid: number, gid: number): void {
+  if (process.getuid?.() === uid && process.getgid?.() === gid) {
+    return;
+  }
+  if (isPrivileged()) {
+    // root's supplementary groups would keep files open to the buildpacks that only root's groups may read
+    process.setgroups?.([gid]);
+  }
+  process.setgid?.(gid);
+  process.setuid?.(uid);
+}
+
+/**
+ * The environment with HOME and USER of that user, as a login as the user would have them.
+ *
+ * @throws Error when the user is not in /etc/passwd
+ */
+export function environmentForUser(uid: number, env: Environment): Environment {
+  const entry = readFileSync("/etc/passwd", "utf8")
+    .split("\n")
+    .map((line) => line.split(":"))
+    .find((fields) => fields[2] === String(uid));
+  if (entry === undefined) {
+    throw new Error(`user: unknown userid ${uid}`);
+  }
+  return { ...env, HOME: entry[5], USER: entry[0] };
+}
