@@ -1,0 +1,192 @@
+// Builds the sample application into an image, with no Docker and no registry of images, starts it and asks it for a
+// page. Everything lies in dist/demo/; what was made there once, and did not change, is used again.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { chown, cp, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { SetupError } from "../../packages/setup/report.mjs";
+import { USER } from "../stack/root.mjs";
+import { makeStack } from "../stack/stack.mjs";
+import { readImage } from "./image.mjs";
+import { writeNpmrcBinding } from "./npmrc.mjs";
+import { checkSandbox, sandboxed } from "./sandbox.mjs";
+import { unpackImage } from "./unpack.mjs";
+
+const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
+const SAMPLES = join(REPOSITORY, "images/samples");
+const HOME = join(REPOSITORY, "dist/demo");
+const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const RUN_IMAGE = "localhost/samples/run";
+const APP_IMAGE = "localhost/samples/express";
+/** Milliseconds until the application has to answer. */
+const PATIENCE = 20_000;
+
+/**
+ * @param {string} lifecycle a directory with creator and launcher
+ * @throws SetupError, one line, when the machine lacks something or the build fails
+ */
+async function demo(lifecycle) {
+  if (!existsSync(join(lifecycle, "creator"))) {
+    throw new SetupError(`${relative(REPOSITORY, lifecycle)} holds no creator: npm run build makes it`);
+  }
+  checkSandbox();
+  say("the stack: a build image and a run image, from Debian packages");
+  const stack = await makeStack(join(HOME, "stack"));
+
+  const layout = join(HOME, "images", APP_IMAGE, "latest");
+  const known = new Set(existsSync(layout) ? (await readImage(layout)).layers.map(({ digest }) => digest) : []);
+  say("the build: creator turns images/samples/apps/express into an image");
+  const started = performance.now();
+  await build(lifecycle, stack);
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+
+  say("the run: the image's launcher in its own root file system");
+  const { digest, config, layers } = await readImage(layout);
+  const answer = await ask(await rootOf(layout, digest), config);
+
+  const rows = layers.map(({ digest, size, createdBy }) => {
+    return `  ${digest}  ${`${size}`.padStart(10)} B  ${known.has(digest) ? "reused" : "new   "}  ${createdBy}`;
+  });
+  console.log(
+    [
+      "",
+      `answer   ${answer}`,
+      `image    ${digest}`,
+      "layers",
+      ...rows,
+      `lies in  ${relative(REPOSITORY, layout)} (OCI layout)`,
+      `build    ${seconds} s, ${layers.filter(({ digest }) => known.has(digest)).length} of ${layers.length} layers reused`,
+    ].join("\n"),
+  );
+}
+
+/** Runs creator in the build image, as a platform would. */
+async function build(lifecycle, stack) {
+  const directory = join(HOME, "build");
+  await rm(directory, { recursive: true, force: true });
+  const own = {};
+  for (const name of ["workspace", "layers", "platform", "tmp", "home"]) own[name] = join(directory, name);
+  own.cache = join(HOME, "cache");
+  own.images = join(HOME, "images");
+  for (const path of Object.values(own)) await mkdir(path, { recursive: true });
+  await cp(stack.run, join(own.images, RUN_IMAGE, "latest"), { recursive: true });
+  const source = join(SAMPLES, "apps/express");
+  await cp(source, own.workspace, { recursive: true, filter: (path) => path !== join(source, "node_modules") });
+  await writeNpmrcBinding(join(own.platform, "bindings/npmrc"), "/platform/bindings/npmrc");
+  await giveTo(USER, directory, own.cache, own.images);
+
+  const { tmp, home, ...mounts } = own;
+  const [program, args] = sandboxed(
+    stack.build,
+    {
+      mounts: {
+        ...mounts,
+        tmp,
+        "home/cnb": home,
+        "cnb/lifecycle": lifecycle,
+        "cnb/buildpacks": join(SAMPLES, "buildpacks"),
+        "etc/hosts": "/etc/hosts",
+        "etc/resolv.conf": "/etc/resolv.conf",
+      },
+      user: USER,
+      privileged: true,
+    },
+    [
+      "/cnb/lifecycle/creator",
+      ...["-app", "/workspace", "-layers", "/layers", "-platform", "/platform", "-cache-dir", "/cache"],
+      ...["-buildpacks", "/cnb/buildpacks", "-order", "/cnb/buildpacks/order.toml"],
+      ...["-layout", "-layout-dir", "/images", "-run-image", RUN_IMAGE, APP_IMAGE],
+    ],
+  );
+  const proxies = Object.entries(process.env).filter(([name]) => /^(https?|no)_proxy$/i.test(name));
+  const env = {
+    ...Object.fromEntries(proxies),
+    PATH,
+    HOME: "/home/cnb",
+    CNB_PLATFORM_API: "0.15",
+    CNB_EXPERIMENTAL_MODE: "quiet",
+    CNB_USER_ID: `${USER.uid}`,
+    CNB_GROUP_ID: `${USER.gid}`,
+  };
+  try {
+    const creator = spawn(program, args, { env, stdio: "inherit" });
+    const [code, signal] = await once(creator, "close");
+    if (code !== 0) throw new SetupError(`creator failed with ${signal ?? `exit code ${code}`}; its output says why`);
+  } finally {
+    // It may hold the user's credentials.
+    await rm(own.platform, { recursive: true, force: true });
+  }
+}
+
+/** The root file system of an image, unpacked unless it lies there already. */
+async function rootOf(layout, digest) {
+  const roots = join(HOME, "roots");
+  const root = join(roots, digest.replace(":", "-"));
+  if (existsSync(root)) return root;
+  await rm(roots, { recursive: true, force: true });
+  await unpackImage(layout, `${root}.part`);
+  await rename(`${root}.part`, root);
+  return root;
+}
+
+/** Starts an image, asks its application for a page, and stops it. */
+async function ask(root, config) {
+  const port = await freePort();
+  const [program, args] = sandboxed(root, { user: USER }, [...config.Entrypoint, ...(config.Cmd ?? [])]);
+  const env = Object.fromEntries(
+    config.Env.map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]),
+  );
+  const app = spawn(program, args, { env: { ...env, PORT: `${port}` }, stdio: ["ignore", "inherit", "inherit"] });
+  const ended = once(app, "close");
+  const url = `http://127.0.0.1:${port}/`;
+  try {
+    const deadline = Date.now() + PATIENCE;
+    while (app.exitCode === null && app.signalCode === null && Date.now() < deadline) {
+      const response = await fetch(url, { signal: AbortSignal.timeout(PATIENCE) }).catch(() => undefined);
+      if (response !== undefined) return `${response.status} ${(await response.text()).trim()}`;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    throw new SetupError(
+      app.exitCode === null
+        ? `the application did not answer at ${url} within ${PATIENCE / 1000} s`
+        : `the application ended with exit code ${app.exitCode}; its output says why`,
+    );
+  } finally {
+    app.kill("SIGTERM");
+    await ended;
+  }
+}
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** As root: makes directories and what they hold belong to the user of the build. */
+async function giveTo({ uid, gid }, ...paths) {
+  if (process.getuid() !== 0) return;
+  for (const path of paths) {
+    await chown(path, uid, gid);
+    for (const entry of await readdir(path, { recursive: true })) await chown(join(path, entry), uid, gid);
+  }
+}
+
+function say(line) {
+  console.log(`demo: ${line}`);
+}
+
+try {
+  await demo(process.argv[2] ?? join(REPOSITORY, "dist/linux-amd64/lifecycle"));
+} catch (error) {
+  if (!(error instanceof SetupError)) throw error;
+  console.error(`demo: ${error.message}`);
+  process.exitCode = 1;
+}
