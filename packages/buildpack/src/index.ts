@@ -1,0 +1,13 @@
+export { type BuildInputs, type BuildOutputs, BuildpackError, build } from "./build.ts";
+export { type DetectInputs, type DetectRun, detect } from "./detect.ts";
+export { type Detected, DetectionError, type DetectOrderInputs, detectOrder } from "./detect-order.ts";
+export { DirStore } from "./dir-store.ts";
+export { isCached, isLaunch, isMalformed, Layer, LayersDir, readLayerToml } from "./layers-dir.ts";
+export { LogRecorder } from "./log-recorder.ts";
+export type { Logger } from "./logger.ts";
+export { type Buildpack, type Extension, escapeId, kindOf, type Module, type ModuleKind, nameOf } from "./module.ts";
+export { type Candidate, mergeSystemBuildpacks, prependExtensions, type VerifyApi, verifyOrder } from "./order.ts";
+export { ProcessMap } from "./process-map.ts";
+export { describeEnd, type LiveOutput, type Program, type ProgramEnd, runCaptured, runLive } from "./program.ts";
+export { type SbomFile, sbomFileName } from "./sbom.ts";
+export { BuildTarget, matchesTarget, parseOsRelease, targetEnv } from "./target.ts";

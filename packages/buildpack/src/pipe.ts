@@ -1,0 +1,56 @@
+import { execFileSync } from "node:child_process";
+import { closeSync, constants, mkdtempSync, openSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** A pipe of the kernel: what is written to one file descriptor can be read from the other. */
+export interface Pipe {
+  readonly readFd: number;
+  readonly writeFd: number;
+}
+
+/** The part of Bun's foreign function interface that is needed to call pipe2(2). */
+interface BunFfi {
+  dlopen(
+    library: string,
+    symbols: { pipe2: { args: readonly string[]; returns: string } },
+  ): { symbols: { pipe2(fds: unknown, flags: number): number } };
+  ptr(array: Int32Array): unknown;
+}
+
+/**
+ * Opens a pipe, neither end of which a child process inherits unasked.
+ *
+ * `child_process` gives its children sockets where it says "pipe", and a socket cannot be opened through /dev/stderr or
+ * /dev/stdout, as shell scripts do.
+ */
+export function openPipe(): Pipe {
+  return process.versions.bun === undefined ? openFifo() : openWithLibc();
+}
+
+function openWithLibc(): Pipe {
+  const ffi = process.getBuiltinModule("bun:ffi") as BunFfi;
+  const libc = ffi.dlopen("libc.so.6", { pipe2: { args: ["ptr", "i32"], returns: "i32" } });
+  const fds = new Int32Array(2);
+  if (libc.symbols.pipe2(ffi.ptr(fds), O_CLOEXEC) !== 0) throw new Error("open a pipe: too many open files");
+  const [readFd, writeFd] = fds as Int32Array & [number, number];
+  return { readFd, writeFd };
+}
+
+const O_CLOEXEC = 0o2000000;
+
+/** Node has no pipe(2); a named one that is unlinked at once is the same. */
+function openFifo(): Pipe {
+  const dir = mkdtempSync(join(tmpdir(), "pipe-"));
+  try {
+    const path = join(dir, "fifo");
+    execFileSync("mkfifo", ["-m", "600", path]);
+    // With both ends open in one descriptor, opening either end does not wait for the other.
+    const both = openSync(path, constants.O_RDWR);
+    const pipe = { readFd: openSync(path, constants.O_RDONLY), writeFd: openSync(path, constants.O_WRONLY) };
+    closeSync(both);
+    return pipe;
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}

@@ -1,0 +1,163 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, createReadStream, openSync, readSync, statSync, writeSync } from "node:fs";
+import { BoundedOutput } from "./bounded-output.ts";
+import { EscapeStripper } from "./escape-stripper.ts";
+import { openPipe } from "./pipe.ts";
+import { trackGroup } from "./process-groups.ts";
+
+/** A program of a buildpack or an extension, and all that it is given. Its standard input is empty. */
+export interface Program {
+  /** Absolute path of the executable. */
+  readonly path: string;
+  readonly args: readonly string[];
+  /** Working directory. */
+  readonly cwd: string;
+  /** The whole environment; nothing of the lifecycle's own is added. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** How a program ended, or why it did not start. */
+export type ProgramEnd =
+  | { readonly kind: "exited"; readonly code: number }
+  | { readonly kind: "signalled"; readonly signal: NodeJS.Signals }
+  | { readonly kind: "notStarted"; readonly reason: string };
+
+/** Where the output of a program that is shown live goes. */
+export interface LiveOutput {
+  /** File descriptor that takes standard output and standard error of the program. */
+  readonly fd: number;
+  /** Whether ANSI escape sequences are removed on the way. */
+  readonly stripEscapes: boolean;
+}
+
+/** Runs a program with its standard output and error shown as they come, in the order in which it writes them. */
+export async function runLive(program: Program, output: LiveOutput): Promise<ProgramEnd> {
+  if (!output.stripEscapes) return run(program, output.fd);
+  const stripper = new EscapeStripper();
+  return runPiped(program, (chunk) => writeAll(output.fd, stripper.strip(chunk)));
+}
+
+/**
+ * Runs a program and collects its standard output and error together, in the order in which it writes them.
+ *
+ * @param limit most bytes kept; of more, the beginning and the end
+ */
+export async function runCaptured(program: Program, limit: number): Promise<{ end: ProgramEnd; output: string }> {
+  const output = new BoundedOutput(limit);
+  const end = await runPiped(program, (chunk) => output.add(chunk));
+  return { end, output: output.toString() };
+}
+
+/** The end in the words that a user knows from other tools: `exit status 1`, `signal: killed`. */
+export function describeEnd(end: ProgramEnd): string {
+  switch (end.kind) {
+    case "exited":
+      return `exit status ${end.code}`;
+    case "signalled":
+      return `signal: ${signalTexts[end.signal] ?? end.signal}`;
+    case "notStarted":
+      return end.reason;
+  }
+}
+
+async function runPiped(program: Program, take: (chunk: Buffer) => void): Promise<ProgramEnd> {
+  const { readFd, writeFd } = openPipe();
+  const ended = run(program, writeFd);
+  closeSync(writeFd);
+  for await (const chunk of createReadStream("", { fd: readFd })) take(chunk as Buffer);
+  return ended;
+}
+
+/** Started synchronously, so that the caller may close `outputFd` at once. */
+function run(program: Program, outputFd: number): Promise<ProgramEnd> {
+  if (statSync(program.cwd, { throwIfNoEntry: false }) === undefined) {
+    return Promise.resolve({ kind: "notStarted", reason: `chdir ${program.cwd}: no such file or directory` });
+  }
+  let child: ChildProcess;
+  try {
+    child = spawn(program.path, program.args, {
+      cwd: program.cwd,
+      env: { ...program.env },
+      stdio: ["ignore", outputFd, outputFd],
+      // A process group of its own, which can be stopped together with what the program starts.
+      detached: true,
+    });
+  } catch (error) {
+    return Promise.resolve(notStarted(program, error));
+  }
+  const untrack = child.pid === undefined ? undefined : trackGroup(child.pid);
+  return new Promise((resolve) => {
+    child.once("error", (error) => resolve(notStarted(program, error)));
+    child.once("exit", (code, signal) => {
+      if (untrack === undefined) return;
+      untrack();
+      resolve(code === null ? { kind: "signalled", signal: signal ?? "SIGKILL" } : { kind: "exited", code });
+    });
+  });
+}
+
+function notStarted(program: Program, error: unknown): ProgramEnd {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const text = errorTexts[code] ?? (error instanceof Error ? error.message : String(error));
+  const hint = code === "ENOENT" ? missingInterpreter(program.path) : "";
+  return { kind: "notStarted", reason: `fork/exec ${program.path}: ${text}${hint}` };
+}
+
+/** Says which interpreter is missing if the program itself is there, since the error of exec(2) names neither. */
+function missingInterpreter(path: string): string {
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) return "";
+  const interpreter = /^#![ \t]*(\S+)/.exec(readStart(path))?.[1];
+  return interpreter === undefined
+    ? " (the loader that the program asks for does not exist)"
+    : ` (its interpreter ${interpreter} does not exist)`;
+}
+
+function readStart(path: string): string {
+  const fd = openSync(path, "r");
+  try {
+    const start = Buffer.alloc(256);
+    return start.toString("latin1", 0, readSync(fd, start));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function writeAll(fd: number, data: Buffer): void {
+  for (let written = 0; written < data.length; ) written += writeSync(fd, data, written);
+}
+
+/** Wordings of the C library for what keeps a program from starting. */
+const errorTexts: Readonly<Record<string, string>> = {
+  E2BIG: "argument list too long",
+  EACCES: "permission denied",
+  EAGAIN: "resource temporarily unavailable",
+  EISDIR: "is a directory",
+  ELOOP: "too many levels of symbolic links",
+  ENOENT: "no such file or directory",
+  ENOEXEC: "exec format error",
+  ENOMEM: "cannot allocate memory",
+  ENOTDIR: "not a directory",
+  EPERM: "operation not permitted",
+  ETXTBSY: "text file busy",
+};
+
+const signalTexts: Readonly<Partial<Record<NodeJS.Signals, string>>> = {
+  SIGABRT: "aborted",
+  SIGALRM: "alarm clock",
+  SIGBUS: "bus error",
+  SIGFPE: "floating point exception",
+  SIGHUP: "hangup",
+  SIGILL: "illegal instruction",
+  SIGINT: "interrupt",
+  SIGKILL: "killed",
+  SIGPIPE: "broken pipe",
+  SIGQUIT: "quit",
+  SIGSEGV: "segmentation fault",
+  SIGSYS: "bad system call",
+  SIGTERM: "terminated",
+  SIGTRAP: "trace/breakpoint trap",
+  SIGUSR1: "user defined signal 1",
+  SIGUSR2: "user defined signal 2",
+  SIGXCPU: "CPU time limit exceeded",
+  SIGXFSZ: "file size limit exceeded",
+};
