@@ -10,11 +10,10 @@ import {
   writeFileSync,
 } from "node:fs";
 import { delimiter, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { Apt, debianSource, unpack } from "./apt.mjs";
 import { SetupError, say } from "./report.mjs";
+import { REPOSITORY } from "./workspace.mjs";
 
-const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 const HOME = join(REPOSITORY, ".toolchain");
 /** Raise it when what is fetched, or how it is laid out, changes: every checkout then fetches anew. */
 const RECIPE = 1;

@@ -1,0 +1,57 @@
+import { copyFileSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "esbuild";
+
+/**
+ * Writes the modules of the multi-call executable into `dir`: `main.mjs`, what it loads when no phase is asked for, and
+ * the bundle of every executable's package as it stands.
+ *
+ * @param {string} packages the folder of the workspaces
+ * @param {{ version: string, names: string[] }} lifecycle
+ */
+export async function writeModules(dir, packages, { version, names }) {
+  const bundles = {
+    name: "bundles",
+    setup(esbuild) {
+      esbuild.onResolve({ filter: /^@lifecycle\/[^/]+\/main$/ }, ({ path }) => ({
+        path: `./${path.split("/")[1]}.mjs`,
+        external: true,
+      }));
+    },
+  };
+  await build({
+    entryPoints: { main: join(packages, "lifecycle/src/main.ts") },
+    outdir: dir,
+    outExtension: { ".js": ".mjs" },
+    bundle: true,
+    splitting: true,
+    minify: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+    legalComments: "none",
+    logLevel: "warning",
+    plugins: [bundles],
+    define: { __LIFECYCLE_VERSION__: JSON.stringify(version), __dirname: '"/"', __filename: '"/main.mjs"' },
+    banner: { js: 'import { createRequire } from "node:module";const require = createRequire("file:///");' },
+  });
+  for (const name of names) copyFileSync(join(packages, name, "dist", `${name}.mjs`), join(dir, `${name}.mjs`));
+}
+
+/**
+ * What TypeScript modules of the workspaces export, for a build that runs on a Node that cannot read TypeScript.
+ *
+ * @param {string} dir where `source` lies, for its imports
+ */
+export async function importTypeScript(dir, source) {
+  const { outputFiles } = await build({
+    stdin: { contents: source, resolveDir: dir, loader: "ts" },
+    bundle: true,
+    write: false,
+    platform: "node",
+    format: "esm",
+    logLevel: "warning",
+    banner: { js: 'import { createRequire } from "node:module";const require = createRequire("file:///");' },
+  });
+  return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`);
+}

@@ -1,0 +1,57 @@
+/** The phases by the name of their executable; as a subcommand each has the name of what it does. */
+const SUBCOMMANDS = {
+  detector: "detect",
+  analyzer: "analyze",
+  restorer: "restore",
+  builder: "build",
+  exporter: "export",
+  creator: "create",
+} as const;
+
+/** The executables that this file is, under as many names. */
+export type ExecutableName = keyof typeof SUBCOMMANDS;
+
+export const EXECUTABLE_NAMES = Object.keys(SUBCOMMANDS) as ExecutableName[];
+
+/** What a command line asks for: an executable and its arguments, the version, or nothing that is known. */
+export type Invocation =
+  | { readonly kind: "run"; readonly executable: ExecutableName; readonly argv: readonly string[] }
+  | { readonly kind: "version" }
+  | { readonly kind: "no arguments" }
+  | { readonly kind: "unknown phase"; readonly phase: string };
+
+/**
+ * Decides what to run, as the reference does: by the base name the program was started by, without an extension; under
+ * any other name (`lifecycle`) by its first argument.
+ *
+ * @param startedAs the path or name the program was started by
+ * @param argv the arguments after it
+ */
+export function dispatch(startedAs: string, argv: readonly string[]): Invocation {
+  const name = baseName(startedAs).replace(/\.[^.]*$/, "");
+  const executable = EXECUTABLE_NAMES.find((candidate) => candidate === name);
+  if (executable !== undefined) {
+    return { kind: "run", executable, argv };
+  }
+  const [first, ...rest] = argv;
+  if (first === undefined) {
+    return { kind: "no arguments" };
+  }
+  if (first === "-version") {
+    return { kind: "version" };
+  }
+  const phase = baseName(first);
+  const asSubcommand = EXECUTABLE_NAMES.find((candidate) => SUBCOMMANDS[candidate] === phase);
+  return asSubcommand === undefined
+    ? { kind: "unknown phase", phase }
+    : { kind: "run", executable: asSubcommand, argv: rest };
+}
+
+/** The subcommands, for a message. */
+export function subcommandNames(): string {
+  return Object.values(SUBCOMMANDS).join(", ");
+}
+
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}

@@ -1,0 +1,72 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { SetupError, say } from "./report.mjs";
+
+/** The top of the repository. */
+export const REPOSITORY = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+const MANIFEST = JSON.parse(readFileSync(join(REPOSITORY, "package.json"), "utf8"));
+
+/** Says so if this machine cannot build or run the project. Throws SetupError. */
+export function checkMachine() {
+  const oldest = Number(/\d+/.exec(MANIFEST.engines.node)?.[0]);
+  if (Number.parseInt(process.versions.node, 10) < oldest) {
+    throw new SetupError(`Node.js ${process.versions.node} is too old: install Node.js ${oldest} or newer`);
+  }
+  if (process.platform !== "linux" || process.arch !== "x64") {
+    throw new SetupError(`the lifecycle is built on linux x64; this is ${process.platform} ${process.arch}`);
+  }
+}
+
+/**
+ * Brings pnpm at the version that package.json pins, into `.toolchain/` and nowhere else.
+ *
+ * @returns the environment in which it, and what it installs, is found
+ */
+export function withPnpm() {
+  const [, version] = /^pnpm@([^+]+)/.exec(MANIFEST.packageManager) ?? [];
+  const home = join(REPOSITORY, ".toolchain", `pnpm-${version}`);
+  const bin = join(home, "node_modules/.bin");
+  if (!existsSync(join(bin, "pnpm"))) {
+    say(`fetching pnpm ${version} into .toolchain/ (once)`);
+    const args = ["install", "--prefix", home, "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
+    const npm = process.env.npm_execpath?.endsWith("npm-cli.js")
+      ? [process.execPath, process.env.npm_execpath]
+      : ["npm"];
+    run([...npm, ...args, `pnpm@${version}`], process.env, `fetch pnpm ${version}: is the npm registry reachable?`);
+  }
+  return {
+    ...process.env,
+    PATH: [bin, join(REPOSITORY, "node_modules/.bin"), process.env.PATH].join(":"),
+    TURBO_TELEMETRY_DISABLED: "1",
+    TURBO_NO_UPDATE_NOTIFIER: "1",
+    DO_NOT_TRACK: "1",
+  };
+}
+
+/** Installs the workspaces' dependencies as the lockfile has them, unless they are. */
+export function ensureDependencies(env) {
+  const wanted = readFileSync(join(REPOSITORY, "pnpm-lock.yaml"));
+  const installed = join(REPOSITORY, "node_modules/.pnpm/lock.yaml");
+  if (existsSync(installed) && readFileSync(installed).equals(wanted)) return;
+  run(
+    ["pnpm", "install", "--frozen-lockfile", "--config.confirmModulesPurge=false"],
+    env,
+    "install the dependencies: is the npm registry reachable?",
+  );
+}
+
+/**
+ * Runs a command at the top of the repository, its output shown as it comes.
+ *
+ * @param purpose for the message: "cannot <purpose>"
+ * @throws SetupError with the command's exit code as its `exitCode`
+ */
+export function run([command, ...args], env, purpose) {
+  const { status, signal, error } = spawnSync(command, args, { cwd: REPOSITORY, env, stdio: "inherit" });
+  if (status === 0) return;
+  const how = error?.message ?? (signal === null ? `exit code ${status}` : signal);
+  throw new SetupError(`cannot ${purpose} (${how})`);
+}
