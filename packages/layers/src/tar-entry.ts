@@ -71,6 +71,37 @@ export function* walk(root: BytePath): Generator<PathInfo> {
   }
 }
 
+/**
+ * The same as `walk`, but ordered by the bytes of the whole path, its slashes among them: `a`, `a-b`, `a/c`. That is the
+ * order of application layers.
+ */
+export function* walkByPath(root: BytePath): Generator<PathInfo> {
+  const first = inspect(root);
+  yield first;
+  if (!first.stats.isDirectory()) return;
+  // A directory counts twice: as an entry by its name, and by its name and a slash for all that it holds.
+  type Step = { readonly key: string; readonly path: BytePath; readonly isContent: boolean };
+  const stepsIn = (directory: BytePath): Step[] =>
+    namesIn(directory).map((name) => ({ key: name, path: childPath(directory, name), isContent: false }));
+  const open = [stepsIn(root).reverse()];
+  for (let level = open.at(-1); level !== undefined; level = open.at(-1)) {
+    const step = level.pop();
+    if (step === undefined) {
+      open.pop();
+    } else if (step.isContent) {
+      open.push(stepsIn(step.path).reverse());
+    } else {
+      const found = inspect(step.path);
+      yield found;
+      if (!found.stats.isDirectory()) continue;
+      const key = `${step.key}/`;
+      let position = level.length;
+      while (position > 0 && (level[position - 1]?.key ?? "") < key) position--;
+      level.splice(position, 0, { key, path: step.path, isContent: true });
+    }
+  }
+}
+
 /** The directories above a path, outermost first, without `/`; a symlink among them counts as what it points to. */
 export function parentsOf(path: BytePath): PathInfo[] {
   const parents: PathInfo[] = [];
