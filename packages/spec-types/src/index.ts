@@ -1,24 +1,106 @@
-export * from "./analyzed-toml.ts";
-export * from "./apis.ts";
-export * from "./build-plan.ts";
-export * from "./build-toml.ts";
-export * from "./buildpack-plan.ts";
-export * from "./buildpack-toml.ts";
-export * from "./environment.ts";
-export * from "./extension-toml.ts";
-export * from "./format-error.ts";
-export * from "./group-toml.ts";
-export * from "./labels.ts";
-export * from "./launch-toml.ts";
-export * from "./layer-toml.ts";
-export * from "./lifecycle-toml.ts";
-export * from "./metadata-toml.ts";
-export * from "./order-toml.ts";
-export * from "./plan-toml.ts";
-export * from "./project-metadata-toml.ts";
-export * from "./report-toml.ts";
-export * from "./run-toml.ts";
-export * from "./stack-toml.ts";
-export * from "./store-toml.ts";
-export * from "./system-toml.ts";
-export * from "./toml-value.ts";
+export {
+  type Analyzed,
+  type BuildpackLayerMetadata,
+  type BuildpackLayersMetadata,
+  EMPTY_LAYERS_METADATA,
+  formatAnalyzed,
+  type ImageIdentifier,
+  type LayerMetadata,
+  type LayersMetadata,
+  type OsDistro,
+  parseAnalyzed,
+  type RunImage,
+  type RunImageForRebase,
+  type TargetMetadata,
+} from "./analyzed-toml.ts";
+export {
+  type ApiKind,
+  ApiVersion,
+  DEPRECATED_BUILDPACK_APIS,
+  DEPRECATED_PLATFORM_APIS,
+  formatApiList,
+  isDeprecated,
+  isSupported,
+  SUPPORTED_BUILDPACK_APIS,
+  SUPPORTED_PLATFORM_APIS,
+} from "./apis.ts";
+export {
+  type BuildPlan,
+  type BuildPlanSections,
+  type Provide,
+  parseBuildPlan,
+  type Require,
+} from "./build-plan.ts";
+export { type BomEntry, type BuildToml, formatLegacySbom, parseBuildToml } from "./build-toml.ts";
+export { type BuildpackPlan, formatBuildpackPlan, parseBuildpackPlan } from "./buildpack-plan.ts";
+export {
+  type BuildpackDescriptor,
+  type BuildpackInfo,
+  buildpackTargets,
+  type ModuleInfo,
+  parseBuildpackDescriptor,
+  type Target,
+  type TargetDistro,
+} from "./buildpack-toml.ts";
+export { DEFAULTS, ENV, LAYERS_PLACEHOLDER, MODULE_ENV } from "./environment.ts";
+export { type ExtensionDescriptor, extensionTargets, parseExtensionDescriptor } from "./extension-toml.ts";
+export { FormatError, type FormatErrorDetails } from "./format-error.ts";
+export { formatGroup, type Group, type GroupElement, parseGroup } from "./group-toml.ts";
+export {
+  BASE_DISTRO_NAME_LABEL,
+  BASE_DISTRO_VERSION_LABEL,
+  BASE_ID_LABEL,
+  BASE_LABEL_PREFIX,
+  BUILD_METADATA_LABEL,
+  BUILDER_METADATA_LABEL,
+  CACHE_METADATA_LABEL,
+  type CacheMetadata,
+  EXEC_ENV_LABEL,
+  formatCacheMetadata,
+  formatLayersMetadataLabel,
+  type LauncherMetadata,
+  LIFECYCLE_APIS_LABEL,
+  LIFECYCLE_METADATA_LABEL,
+  LIFECYCLE_VERSION_LABEL,
+  PROJECT_METADATA_LABEL,
+  parseCacheMetadata,
+  parseLayersMetadataLabel,
+  parseMixinsLabel,
+  REBASABLE_LABEL,
+  STACK_ID_LABEL,
+  STACK_LABEL_PREFIX,
+  STACK_MIXINS_LABEL,
+} from "./labels.ts";
+export { type Label, type LaunchProcess, type LaunchToml, parseLaunchToml, type Slice } from "./launch-toml.ts";
+export { formatRestoredLayerToml, type LayerToml, parseLayerToml } from "./layer-toml.ts";
+export {
+  type ApiSet,
+  formatLifecycleDescriptor,
+  type LifecycleDescriptor,
+  parseLifecycleDescriptor,
+} from "./lifecycle-toml.ts";
+export {
+  type BuildMetadata,
+  formatBuildMetadata,
+  formatBuildMetadataLabel,
+  type Process,
+  parseBuildMetadata,
+  parseBuildMetadataLabel,
+  processFor,
+} from "./metadata-toml.ts";
+export { type Order, type OrderGroup, parseOrder } from "./order-toml.ts";
+export { formatPlan, type Plan, type PlanEntry, parsePlan } from "./plan-toml.ts";
+export {
+  formatProjectMetadataLabel,
+  type ProjectMetadata,
+  type ProjectSource,
+  parseProjectMetadata,
+} from "./project-metadata-toml.ts";
+export { formatReport, type ImageReport, parseReport, type Report } from "./report-toml.ts";
+export { parseRun, type Run, type RunImageForExport } from "./run-toml.ts";
+export { parseStack, type Stack } from "./stack-toml.ts";
+export { formatStoreToml, parseStoreToml, type StoreToml } from "./store-toml.ts";
+export { parseSystem, type System, type SystemBuildpack } from "./system-toml.ts";
+export { parseToml } from "./toml.ts";
+export { MAX_TOML_DEPTH, MAX_TOML_LENGTH } from "./toml-scanner.ts";
+export { TomlDateTime, type TomlDateTimeKind, type TomlTable, type TomlValue } from "./toml-value.ts";

@@ -1,4 +1,20 @@
-import type { BuildpackLayersMetadata, LayerMetadata } from "./analyzed-toml.ts";
+import {
+  type BuildpackLayersMetadata,
+  buildpacksMetadataRecords,
+  JSON_NAMES,
+  type LayerMetadata,
+  type LayersMetadata,
+  layerMetadataRecord,
+  layersMetadataRecord,
+  readBuildpacksMetadata,
+  readLayerMetadata,
+  readLayersMetadata,
+} from "./analyzed-toml.ts";
+import { readJson } from "./decode.ts";
+import { FormatError } from "./format-error.ts";
+import { formatJson, parseJson } from "./json.ts";
+import { record } from "./ordered.ts";
+import { isArray } from "./toml-value.ts";
 
 /** What the exporter records about the layers: {@link LayersMetadata} as JSON. */
 export const LIFECYCLE_METADATA_LABEL = "io.buildpacks.lifecycle.metadata";
@@ -36,4 +52,37 @@ export interface LauncherMetadata {
 export interface CacheMetadata {
   readonly sbom: LayerMetadata;
   readonly buildpacks?: readonly BuildpackLayersMetadata[];
+}
+
+/** Reads the label `io.buildpacks.lifecycle.metadata`. @throws FormatError */
+export function parseLayersMetadataLabel(text: string): LayersMetadata {
+  return readLayersMetadata(readJson(text, LIFECYCLE_METADATA_LABEL), JSON_NAMES);
+}
+
+/** Writes the label `io.buildpacks.lifecycle.metadata`. @throws RangeError if a layer's metadata hold an infinite float */
+export function formatLayersMetadataLabel(metadata: LayersMetadata): string {
+  return formatJson(layersMetadataRecord(metadata, JSON_NAMES));
+}
+
+/** Reads the label, or file of a cache directory, `io.buildpacks.lifecycle.cache.metadata`. @throws FormatError */
+export function parseCacheMetadata(text: string): CacheMetadata {
+  const reader = readJson(text, CACHE_METADATA_LABEL);
+  const buildpacks = readBuildpacksMetadata(reader, JSON_NAMES);
+  return { sbom: readLayerMetadata(reader.table("sbom")), ...(buildpacks && { buildpacks }) };
+}
+
+/** Writes `io.buildpacks.lifecycle.cache.metadata`; in a cache directory's file a newline follows. */
+export function formatCacheMetadata({ sbom, buildpacks }: CacheMetadata): string {
+  return formatJson(
+    record({ sbom: layerMetadataRecord(sbom), buildpacks: buildpacksMetadataRecords(buildpacks, JSON_NAMES) }),
+  );
+}
+
+/** Reads the label `io.buildpacks.stack.mixins`. @throws FormatError */
+export function parseMixinsLabel(text: string): readonly string[] {
+  const mixins = parseJson(text, STACK_MIXINS_LABEL);
+  if (!isArray(mixins) || !mixins.every((mixin) => typeof mixin === "string")) {
+    throw new FormatError({ file: STACK_MIXINS_LABEL, what: "expected a JSON array of strings" });
+  }
+  return mixins;
 }

@@ -1,3 +1,5 @@
+import { type Reader, readToml } from "./decode.ts";
+
 /** A buildpack that the platform adds to every group. */
 export interface SystemBuildpack {
   readonly id: string;
@@ -8,4 +10,17 @@ export interface SystemBuildpack {
 export interface System {
   readonly pre: readonly SystemBuildpack[];
   readonly post: readonly SystemBuildpack[];
+}
+
+/** Reads system.toml. @throws FormatError */
+export function parseSystem(text: string, file: string): System {
+  const system = readToml(text, file).table("system");
+  return { pre: readBuildpacks(system.table("pre")), post: readBuildpacks(system.table("post")) };
+}
+
+function readBuildpacks(reader: Reader): readonly SystemBuildpack[] {
+  return reader.tables("buildpacks", (buildpack) => ({
+    id: buildpack.string("id"),
+    version: buildpack.string("version"),
+  }));
 }

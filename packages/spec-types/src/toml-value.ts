@@ -37,3 +37,11 @@ export class TomlDateTime {
     }
   }
 }
+
+export function isArray(value: TomlValue): value is readonly TomlValue[] {
+  return Array.isArray(value);
+}
+
+export function isTable(value: TomlValue): value is TomlTable {
+  return typeof value === "object" && !isArray(value) && !(value instanceof TomlDateTime);
+}
