@@ -9,10 +9,10 @@ import { createServer } from "node:net";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SetupError } from "../../packages/setup/report.mjs";
+import { writeNpmrcBinding } from "../stack/npmrc.mjs";
 import { USER } from "../stack/root.mjs";
 import { makeStack } from "../stack/stack.mjs";
 import { readImage } from "./image.mjs";
-import { writeNpmrcBinding } from "./npmrc.mjs";
 import { checkSandbox, sandboxed } from "./sandbox.mjs";
 import { unpackImage } from "./unpack.mjs";
 
@@ -35,7 +35,7 @@ async function demo(lifecycle) {
   }
   checkSandbox();
   say("the stack: a build image and a run image, from Debian packages");
-  const stack = await makeStack(join(HOME, "stack"));
+  const stack = await makeStack(join(REPOSITORY, "dist/stack"));
 
   const layout = join(HOME, "images", APP_IMAGE, "latest");
   const known = new Set(existsSync(layout) ? (await readImage(layout)).layers.map(({ digest }) => digest) : []);

@@ -1,0 +1,1 @@
+export function writeNpmrcBinding(directory: string, inside: string): Promise<void>;
