@@ -11,8 +11,10 @@ const dist = fileURLToPath(new URL("../../../dist", import.meta.url));
 const lifecycle = join(dist, "linux-amd64/lifecycle");
 const archive = readdirSync(built).filter((name) => name.endsWith(".tgz"));
 
-rmSync(dist, { recursive: true, force: true });
+// Nothing but what an earlier build put there: the demo and the tests keep things of theirs in dist/, too.
+rmSync(join(dist, "linux-amd64"), { recursive: true, force: true });
 mkdirSync(lifecycle, { recursive: true });
+for (const name of readdirSync(dist)) if (name.endsWith(".tgz")) rmSync(join(dist, name));
 linkOrCopy(join(built, "host/lifecycle"), join(lifecycle, "lifecycle"));
 for (const entry of readdirSync(join(built, "portable/lifecycle"), { withFileTypes: true })) {
   const to = join(lifecycle, entry.name);
