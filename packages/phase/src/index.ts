@@ -5,7 +5,7 @@ export * from "./files.ts";
 export type { FlagName } from "./flags.ts";
 export { type ImageAccess, openImageAccess } from "./image-access.ts";
 export type { Environment, Inputs } from "./inputs.ts";
-export type { Logger } from "./logger.ts";
+export { ConsoleLogger, type Logger } from "./logger.ts";
 export { becomeUser, environmentForUser, isPrivileged } from "./privileges.ts";
 export { requireArguments, resolveInputs } from "./resolve-inputs.ts";
 export { accessChecker, requireAccessibleRunImage, runImageForExport } from "./run-image.ts";

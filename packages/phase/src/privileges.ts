@@ -77,15 +77,20 @@ function runAs(uid: number, gid: number): void {
 /**
  * The environment with HOME and USER of that user, as a login as the user would have them.
  *
- * @throws Error when the user is not in /etc/passwd
+ * @throws LifecycleError when the user is not in /etc/passwd
  */
 export function environmentForUser(uid: number, env: Environment): Environment {
-  const entry = readFileSync("/etc/passwd", "utf8")
-    .split("\n")
-    .map((line) => line.split(":"))
-    .find((fields) => fields[2] === String(uid));
-  if (entry === undefined) {
-    throw new Error(`user: unknown userid ${uid}`);
+  const action = `set environment for user ${uid}`;
+  let users: string;
+  try {
+    users = readFileSync("/etc/passwd", "utf8");
+  } catch (error) {
+    throw failedTo(action, error);
   }
-  return { ...env, HOME: entry[5], USER: entry[0] };
+  const entries = users.split("\n").map((line) => line.split(":"));
+  const [name, , , , , home] = entries.find((fields) => fields[2] === String(uid)) ?? [];
+  if (name === undefined || home === undefined) {
+    throw failedTo(action, `user: unknown userid ${uid}`);
+  }
+  return { ...env, HOME: home, USER: name };
 }

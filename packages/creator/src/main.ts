@@ -1,0 +1,86 @@
+import {
+  becomeUser,
+  environmentForUser,
+  type FlagName,
+  type ImageAccess,
+  openImageAccess,
+  type Phase,
+  requireArguments,
+  resolveInputs,
+  runPhase,
+  shieldCredentials,
+} from "@lifecycle/phase";
+import { create } from "./create.ts";
+
+const creator: Phase<ImageAccess> = {
+  name: "creator",
+
+  flags(api) {
+    const flags: FlagName[] = [
+      "app",
+      "buildpacks",
+      "cache-dir",
+      "cache-image",
+      "daemon",
+      "gid",
+      "launch-cache",
+      "launcher",
+      "layers",
+      "log-level",
+      "no-color",
+      "order",
+      "parallel",
+      "platform",
+      "previous-image",
+      "process-type",
+      "project-metadata",
+      "report",
+      "run-image",
+      "skip-restore",
+      "stack",
+      "tag",
+      "uid",
+    ];
+    if (api.atLeast("0.11")) {
+      flags.push("build-config", "launcher-sbom");
+    }
+    if (api.atLeast("0.12")) {
+      flags.push("layout", "layout-dir", "run");
+    }
+    if (api.atLeast("0.13")) {
+      flags.push("insecure-registry");
+    }
+    if (api.atLeast("0.15")) {
+      flags.push("system");
+    }
+    return flags;
+  },
+
+  async resolve(context, args) {
+    requireArguments(args, 1);
+    context.inputs.outputImage = args[0] ?? "";
+    await resolveInputs("create", context);
+    if (context.inputs.useLayout) {
+      context.guardExperimental("export to OCI layout format");
+    }
+  },
+
+  async privileges(context) {
+    const access = await openImageAccess(context);
+    const { inputs } = context;
+    becomeUser(inputs, [inputs.cacheDir, inputs.launchCacheDir, inputs.layersDir]);
+    // after setuid, since that resets who may look into this process
+    await shieldCredentials();
+    return access;
+  },
+
+  execute(context, access) {
+    const env = environmentForUser(context.inputs.uid, context.env);
+    return create({ ...context, env }, access);
+  },
+};
+
+/** Runs the creator; returns its exit code. */
+export function main(argv: readonly string[]): Promise<number> {
+  return runPhase(creator, argv, process.env);
+}

@@ -1,0 +1,179 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { escapeId } from "@lifecycle/buildpack";
+import { type Image, ImageDraft, type ImageStore, type SavedImage } from "@lifecycle/image";
+import type { LayerFactory } from "@lifecycle/layers";
+import { ExitCode, failedTo, inContext, lifecycleVersion, type Logger, readBuildMetadata, timed } from "@lifecycle/phase";
+import {
+  type Analyzed,
+  type ApiVersion,
+  type BomEntry,
+  type GroupElement,
+  type LayersMetadata,
+  type ProjectMetadata,
+  parseBuildToml,
+  type Report,
+  type RunImageForExport,
+} from "@lifecycle/spec-types";
+import { LayerAdder } from "./add-layers.ts";
+import { entrypointOf, setEnvironment } from "./image-config.ts";
+import { setLabels } from "./labels.ts";
+import { copyLifecycleSboms } from "./lifecycle-sboms.ts";
+
+/** What the exporter works on. Directories are absolute. */
+export interface ExportOptions {
+  readonly platformApi: ApiVersion;
+  readonly logger: Logger;
+  /** Where run image and previous image are, and the app image goes. */
+  readonly images: ImageStore;
+  /** Makes layers of directories; shared with the export of the cache, so that each is read once. */
+  readonly factory: LayerFactory;
+  readonly appDir: string;
+  readonly layersDir: string;
+  readonly launcherPath: string;
+  /** Where the SBOM files of the launcher are. */
+  readonly launcherSbomDir: string;
+  /** The buildpacks that took part, in order. */
+  readonly group: readonly GroupElement[];
+  readonly analyzed: Analyzed;
+  /** The run image, as analyzed.toml identifies it. */
+  readonly runImage: string;
+  readonly runImageForExport: RunImageForExport;
+  readonly project: ProjectMetadata;
+  /** The process type that the user wants to be the default, or nothing. */
+  readonly defaultProcessType: string;
+  readonly execEnv: string;
+  readonly outputImage: string;
+  readonly tags: readonly string[];
+  /** The image's creation time; the constant of reproducible builds when absent. */
+  readonly createdAt: Date | undefined;
+}
+
+/**
+ * Makes the app image of the run image, the buildpacks' launch layers, the application and the launcher, and stores it
+ * under all its names (platform.md, "exporter").
+ *
+ * @returns what report.toml is to say
+ * @throws LifecycleError with exit code 62
+ */
+export async function exportImage(options: ExportOptions): Promise<Report> {
+  try {
+    const { runImage, draft } = await startImage(options);
+    return await timed("Exporter", options.logger, () => buildAndSave(options, runImage, draft));
+  } catch (error) {
+    throw failedTo("export", error, ExitCode.exportError);
+  }
+}
+
+/** The image to be: for now, what the run image is. */
+async function startImage(options: ExportOptions): Promise<{ runImage: Image; draft: ImageDraft }> {
+  const { images, logger, platformApi, createdAt } = options;
+  const runImage = await images.open(options.runImage);
+  if (runImage === undefined) {
+    throw new Error(`create new app image: run image '${options.runImage}' not found`);
+  }
+  const previousName = options.analyzed.previousImage?.reference ?? "";
+  let previousImage: Image | undefined;
+  if (previousName !== "") {
+    previousImage = await images.open(previousName);
+    logger.info(`Reusing layers from image '${previousImage?.name ?? previousName}'`);
+  }
+  const keepHistory = platformApi.atLeast("0.12");
+  return { runImage, draft: new ImageDraft({ base: runImage, previousImage, createdAt, keepHistory }) };
+}
+
+async function buildAndSave(options: ExportOptions, runImage: Image, draft: ImageDraft): Promise<Report> {
+  const { platformApi, logger, layersDir, appDir, group, analyzed } = options;
+  if (platformApi.atLeast("0.11")) {
+    copyLifecycleSboms(layersDir, options.launcherSbomDir, logger);
+  }
+  const build = readBuildMetadata(layersDir, platformApi);
+  const runImageMetadata = {
+    topLayer: draft.topLayer ?? "",
+    reference: runImage.identifier,
+    ...(platformApi.atLeast("0.12") ? options.runImageForExport : {}),
+  };
+
+  const adder = new LayerAdder(draft, options.factory, analyzed.layersMetadata, logger);
+  const buildpacks = await adder.buildpackLayers(group, layersDir);
+  const sbom = platformApi.atLeast("0.8") ? await adder.sbomLayer(layersDir) : undefined;
+  const app = await adder.appLayers(appDir, build.slices);
+  const processTypes = build.processes.map(({ type }) => type);
+  const launcherLayers = await adder.launcherLayers(options.launcherPath, layersDir, processTypes);
+
+  const layersMetadata: LayersMetadata = {
+    app,
+    sbom,
+    buildpacks,
+    ...launcherLayers,
+    runImage: runImageMetadata,
+    stack: { runImage: options.runImageForExport },
+  };
+  const launcher = { version: lifecycleVersion(), source: { git: { repository: "", commit: "" } } };
+  setLabels(draft, { ...options, layersMetadata, buildMetadata: build, launcher });
+  setEnvironment(draft, options);
+  logger.debug(`Setting WORKDIR: '${appDir}'`);
+  draft.setWorkingDir(appDir);
+  const entrypoint = entrypointOf(build, options.defaultProcessType, logger);
+  logger.debug(`Setting ENTRYPOINT: '${entrypoint}'`);
+  draft.setEntrypoint([entrypoint]);
+  draft.setCmd([]);
+
+  const bom = platformApi.lessThan("0.9") ? legacyBom(group, layersDir) : undefined;
+  const image = await save(options, draft);
+  return { build: bom === undefined ? undefined : { bom }, image };
+}
+
+/** The bills of materials of the build environment, as buildpacks wrote them before there were SBOM files. */
+function legacyBom(group: readonly GroupElement[], layersDir: string): BomEntry[] {
+  return group.flatMap(({ id, version }) => {
+    const path = join(layersDir, escapeId(id), "build.toml");
+    const text = readIfExists(path);
+    const entries = text === undefined ? [] : parseBuildToml(text, path).bom;
+    return entries.map((entry) => ({ ...entry, buildpack: { id, version } }));
+  });
+}
+
+function readIfExists(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+/** Stores the image; says under which names, and which of them failed. */
+async function save({ images, logger, outputImage, tags }: ExportOptions, draft: ImageDraft): Promise<Report["image"]> {
+  const saved = await timed(`Saving ${outputImage}...`, logger, async () => {
+    logger.info(`Saving ${outputImage}...`);
+    try {
+      return await images.save(draft, [outputImage, ...tags]);
+    } catch (error) {
+      throw inContext("saving image", error);
+    }
+  });
+  logger.info(`*** Images (${saved.shortId}):`);
+  for (const name of [outputImage, ...tags]) {
+    const failure = saved.failures.get(name);
+    logger.info(failure === undefined ? `      ${name}` : `      ${name} - ${failure.message}`);
+  }
+  const { digest, manifestSize } = saved.report;
+  if (digest !== undefined) {
+    logger.debug(`\n*** Digest: ${digest}`);
+  }
+  if (manifestSize !== undefined) {
+    logger.debug(`\n*** Manifest Size: ${manifestSize}`);
+  }
+  throwFailures(saved);
+  return { tags: [outputImage, ...tags], digest, manifestSize };
+}
+
+function throwFailures({ failures }: SavedImage): void {
+  if (failures.size > 0) {
+    const details = [...failures].map(([name, error]) => `[${name}: ${error.message}]`).join(" ");
+    throw new Error(`failed to write image to the following tags: ${details}`);
+  }
+}

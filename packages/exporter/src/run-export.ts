@@ -1,0 +1,60 @@
+import { LayerFactory, openCache } from "@lifecycle/layers";
+import {
+  type ImageAccess,
+  messageOf,
+  type PhaseContext,
+  readAnalyzed,
+  readProjectMetadata,
+  runImageForExport,
+  writeReport,
+} from "@lifecycle/phase";
+import type { GroupElement } from "@lifecycle/spec-types";
+import { exportCache } from "./cache.ts";
+import { exportImage } from "./export.ts";
+import { sourceDateEpoch } from "./source-date-epoch.ts";
+
+/**
+ * Exports the image and then, or with `-parallel` at the same time, the cache; writes the report. What goes wrong with
+ * the cache is a warning.
+ *
+ * @param group the buildpacks that took part, their APIs checked
+ */
+export async function runExport(
+  context: PhaseContext,
+  access: ImageAccess,
+  group: readonly GroupElement[],
+): Promise<void> {
+  const { inputs, env, logger } = context;
+  const { platformApi, uid, gid, layersDir } = inputs;
+  const factory = new LayerFactory({ uid, gid, debug: (line) => logger.debug(line) });
+  const cache = openCache(inputs, access, logger);
+
+  const image = async (): Promise<void> => {
+    const report = await exportImage({
+      ...inputs,
+      logger,
+      images: access.images,
+      factory,
+      group,
+      analyzed: readAnalyzed(inputs.analyzedPath, logger),
+      runImageForExport: runImageForExport(inputs, logger),
+      project: readProjectMetadata(inputs.projectMetadataPath, logger),
+      createdAt: sourceDateEpoch(env["SOURCE_DATE_EPOCH"], platformApi, logger),
+    });
+    writeReport(inputs.reportPath, report);
+  };
+  const cached = async (): Promise<void> => {
+    if (cache !== undefined) {
+      await exportCache({ platformApi, logger, cache, factory, group, layersDir }).catch((error: unknown) => {
+        logger.warn(`Failed to export cache: ${messageOf(error)}`);
+      });
+    }
+  };
+
+  if (inputs.parallelExport) {
+    await Promise.all([image(), cached()]);
+  } else {
+    await image();
+    await cached();
+  }
+}

@@ -1,0 +1,1 @@
+export { type RestoreOptions, restore } from "./restore.ts";

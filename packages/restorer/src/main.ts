@@ -1,0 +1,116 @@
+import {
+  accessChecker,
+  becomeUser,
+  ExitCode,
+  type FlagName,
+  failedTo,
+  type ImageAccess,
+  openImageAccess,
+  type Phase,
+  type PhaseContext,
+  readAnalyzed,
+  readGroup,
+  readRun,
+  requireAccessibleRunImage,
+  resolveInputs,
+  runPhase,
+  targetOf,
+  writeAnalyzed,
+} from "@lifecycle/phase";
+import { openCache } from "@lifecycle/layers";
+import type { Analyzed, Group } from "@lifecycle/spec-types";
+import { restore } from "./restore.ts";
+
+const restorer: Phase<ImageAccess> = {
+  name: "restorer",
+
+  flags(api) {
+    const flags: FlagName[] = [
+      "analyzed",
+      "cache-dir",
+      "cache-image",
+      "gid",
+      "group",
+      "layers",
+      "log-level",
+      "no-color",
+      "skip-layers",
+      "uid",
+    ];
+    if (api.atLeast("0.10")) {
+      flags.push("build-image");
+    }
+    if (api.atLeast("0.12")) {
+      flags.push("daemon", "generated", "layout", "layout-dir");
+    }
+    if (api.atLeast("0.13")) {
+      flags.push("insecure-registry");
+    }
+    if (api.atLeast("0.14")) {
+      flags.push("run");
+    }
+    return flags;
+  },
+
+  async resolve(context, args) {
+    if (args.length > 0) {
+      throw failedTo("parse arguments", "received unexpected Args", ExitCode.invalidArgs);
+    }
+    await resolveInputs("restore", context);
+  },
+
+  async privileges(context) {
+    const access = await openImageAccess(context);
+    const { inputs } = context;
+    becomeUser(inputs, [inputs.layersDir, inputs.cacheDir, inputs.kanikoDir]);
+    return access;
+  },
+
+  async execute(context, access) {
+    const { inputs, logger } = context;
+    const group = readGroup(inputs.groupPath);
+    for (const { id, version, api = "" } of group.group) {
+      context.verifyBuildpackApi("Buildpack", `${id}@${version}`, api);
+    }
+    const analyzed = await updateAnalyzed(context, access, group);
+    await restore({
+      ...inputs,
+      logger,
+      group: group.group,
+      layersMetadata: analyzed.layersMetadata,
+      cache: openCache(inputs, access, logger),
+    });
+  },
+};
+
+/** Adds to analyzed.toml what only is known once the group is: whether the run image can be read, and its target. */
+async function updateAnalyzed(context: PhaseContext, access: ImageAccess, group: Group): Promise<Analyzed> {
+  const { inputs, env, logger } = context;
+  let analyzed = readAnalyzed(inputs.analyzedPath, logger);
+  const runImage = analyzed.runImage;
+  if (runImage === undefined) {
+    return analyzed;
+  }
+  const name = runImage.image ?? "";
+  if (inputs.platformApi.atLeast("0.14")) {
+    const { images } = readRun(inputs.runPath, logger);
+    await requireAccessibleRunImage(name, images, accessChecker(inputs, env));
+  }
+  const lacksTarget = (runImage.target?.os ?? "") === "";
+  if (inputs.platformApi.atLeast("0.10") && group.groupExtensions.length > 0 && lacksTarget) {
+    logger.debug("Updating run image info in analyzed metadata...");
+    const image = await access.images.open(name);
+    if (image === undefined) {
+      throw failedTo(`get run image ${name}`);
+    }
+    const target = inputs.platformApi.atLeast("0.12") ? targetOf(image) : undefined;
+    analyzed = { ...analyzed, runImage: { ...runImage, reference: image.identifier, target } };
+  }
+  writeAnalyzed(inputs.analyzedPath, analyzed, logger);
+  return analyzed;
+}
+
+/** Runs the restorer; returns its exit code. */
+export function main(argv: readonly string[]): Promise<number> {
+  return runPhase(restorer, argv, process.env);
+}
