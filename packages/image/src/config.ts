@@ -1,5 +1,5 @@
 import { type Digest, parseDigest } from "./digest.ts";
-import { goJson, type JsonObject, type JsonValue, type Shape } from "./go-json.ts";
+import { goJson, type JsonObject, type Shape } from "./go-json.ts";
 import { JsonReader, parseJsonObject } from "./json-border.ts";
 
 /** An image config in its JSON field names (OCI image spec, config.md). Unknown fields are kept. */

@@ -1,5 +1,5 @@
 import { type Digest, parseDigest } from "./digest.ts";
-import type { JsonObject, JsonValue, Shape } from "./go-json.ts";
+import type { JsonObject, Shape } from "./go-json.ts";
 import { JsonReader } from "./json-border.ts";
 
 /** Refers to a blob or manifest (OCI image spec, descriptor.md). Fields not named here are kept as they came. */

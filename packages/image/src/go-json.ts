@@ -54,9 +54,9 @@ function isEmpty(value: unknown, shape: Shape | undefined): boolean {
 }
 
 function goString(text: string): string {
-  return JSON.stringify(text).replace(
-    /[<>&\u2028\u2029]|\\ud[89a-f][0-9a-f]{2}/g,
-    // JSON.stringify escapes only surrogates that stand alone; Go has the replacement character for them.
-    (found) => (found.length > 1 ? "\ufffd" : `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`),
+  // Go writes the replacement character for halves of a surrogate pair, JSON.stringify an escape.
+  return JSON.stringify(text.replace(/\p{Surrogate}/gu, "\ufffd")).replace(
+    /[<>&\u2028\u2029]/g,
+    (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }

@@ -1,11 +1,17 @@
 export { encodeConfig, type History, type ImageConfig, parseConfig, type RuntimeConfig } from "./config.ts";
+export { anonymousKeychain, type Credentials, type Keychain } from "./credentials.ts";
 export type { Descriptor, DescriptorPlatform } from "./descriptor.ts";
 export { type Digest, digestHex, digestOf, isDigest, parseDigest } from "./digest.ts";
 export { type DraftOptions, ImageDraft, normalizedTime } from "./draft.ts";
 export { ImageError, type ImageErrorCode } from "./errors.ts";
 export type { Image } from "./image.ts";
+export { registryAuthValue, registryAuthVariable, resolveKeychain } from "./keychain.ts";
 export type { Layer } from "./layer.ts";
 export type { ImageIndex, Manifest } from "./manifest.ts";
 export { mediaTypes } from "./media-types.ts";
 export { linuxPlatform, type Platform } from "./platform.ts";
+export { defaultRegistry, parseReference, Reference } from "./reference.ts";
+export { Trust } from "./registry/trust.ts";
+export { RegistryStore, type RegistryStoreOptions } from "./registry-store.ts";
+export { saveFailure } from "./save-failure.ts";
 export type { ImageStore, SavedImage } from "./store.ts";

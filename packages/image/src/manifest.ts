@@ -1,6 +1,6 @@
 import { type Descriptor, descriptorShape, parseDescriptor } from "./descriptor.ts";
 import { ImageError } from "./errors.ts";
-import { goJson, type JsonValue, type Shape } from "./go-json.ts";
+import { goJson, type Shape } from "./go-json.ts";
 import { JsonReader, parseJsonObject } from "./json-border.ts";
 import { isIndexType, isManifestType, type ManifestFamily, mediaTypes } from "./media-types.ts";
 
@@ -56,7 +56,7 @@ export function encodeIndex(index: ImageIndex): Uint8Array {
 }
 
 /**
- * Parses a manifest or an index; `"layers" in result` tells which.
+ * Parses a manifest or an index; `isIndex` tells which.
  * @param mediaType what the bytes were announced as; the content decides if it says nothing useful, as static
  *   registries serve any type
  * @param where the image's name, for messages
@@ -94,6 +94,11 @@ export function parseManifestOrIndex(bytes: Uint8Array, mediaType: string, where
     layers: layers.map((entry, i) => parseDescriptor(entry, `manifest of ${where}: layers[${i}]`)),
     annotations,
   };
+}
+
+/** Tells an index from a manifest. */
+export function isIndex(found: Manifest | ImageIndex): found is ImageIndex {
+  return isIndexType(found.mediaType);
 }
 
 /** The family whose media types a manifest's config and layers have. */

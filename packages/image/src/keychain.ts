@@ -1,0 +1,121 @@
+import { type Credentials, CredentialTable, type Keychain } from "./credentials.ts";
+import { lookUp, parseDockerConfig, readDockerConfig } from "./docker-config.ts";
+import { ImageError } from "./errors.ts";
+import { JsonReader, parseJsonObject } from "./json-border.ts";
+import { parseReference, type Reference } from "./reference.ts";
+
+/** Maps registries to Authorization headers, in JSON (platform.md, registry authentication). */
+export const registryAuthVariable = "CNB_REGISTRY_AUTH";
+
+/** Docker's variable for the content of a config.json. */
+const dockerAuthVariable = "DOCKER_AUTH_CONFIG";
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Gathers all credentials while files can be read and programs can be run, which is before privileges are dropped:
+ * those in `CNB_REGISTRY_AUTH`, else those in `DOCKER_AUTH_CONFIG`, else those in Docker's or Podman's files and what
+ * credential helpers answer for the registries of `images`.
+ * @param images names of images that may be accessed; those that are no references are left to who opens them
+ * @param warn told about a file or a helper that cannot be used, which then counts as absent
+ * @throws ImageError `invalid` if CNB_REGISTRY_AUTH cannot be parsed
+ */
+export async function resolveKeychain(
+  images: readonly string[],
+  env: Env,
+  warn: (message: string) => void = () => {},
+): Promise<Keychain> {
+  const provided = parseRegistryAuth(env[registryAuthVariable] ?? "");
+  const files = new CredentialTable();
+  const keychains: Keychain[] = [provided];
+  try {
+    const variable = env[dockerAuthVariable];
+    if (variable) keychains.push(parseDockerConfig(variable, dockerAuthVariable).auths);
+    const config = await readDockerConfig(env);
+    if (config !== undefined) {
+      keychains.push(files, config.auths);
+      for (const { registry, repository, repositoryName } of references(images)) {
+        if (provided.resolve(registry, repository) !== undefined) continue;
+        const credentials = await lookUp(config, registry, repository, env);
+        if (credentials !== undefined) files.set(repositoryName, credentials);
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof ImageError)) throw error;
+    warn(error.message);
+  }
+  return {
+    resolve: (registry, repository) => {
+      for (const keychain of keychains) {
+        const credentials = keychain.resolve(registry, repository);
+        if (credentials !== undefined) return credentials;
+      }
+      return undefined;
+    },
+  };
+}
+
+function references(images: readonly string[]): Reference[] {
+  const found: Reference[] = [];
+  for (const image of images) {
+    try {
+      found.push(parseReference(image));
+    } catch (error) {
+      if (!(error instanceof ImageError)) throw error;
+    }
+  }
+  return found;
+}
+
+function parseRegistryAuth(text: string): CredentialTable {
+  const table = new CredentialTable();
+  if (text === "") return table;
+  const where = `failed to parse ${registryAuthVariable} value`;
+  const object = parseJsonObject(text, where);
+  const reader = new JsonReader(object, where);
+  for (const registry of Object.keys(object)) {
+    table.set(registry, parseHeader(reader.text(registry) ?? "", `${where}: ${registry}`));
+  }
+  return table;
+}
+
+function parseHeader(header: string, where: string): Credentials {
+  const [, scheme = "", value = ""] = /^(basic|bearer|x-identity) (.*)$/i.exec(header) ?? [];
+  switch (scheme.toLowerCase()) {
+    case "basic":
+      return { kind: "basic", encoded: value };
+    case "bearer":
+      return { kind: "bearer", token: value };
+    case "x-identity":
+      return { kind: "identity", token: value };
+    default:
+      throw new ImageError("invalid", `${where}: only the headers Basic, Bearer and X-Identity are known`);
+  }
+}
+
+/**
+ * The content of `CNB_REGISTRY_AUTH` for another process that accesses `images`.
+ * @param images names of images; those that are no references are left out
+ */
+export function registryAuthValue(keychain: Keychain, images: readonly string[]): string {
+  const headers = new Map<string, string>();
+  for (const { registry, repository, repositoryName } of references(images)) {
+    const credentials = keychain.resolve(registry, repository);
+    if (credentials === undefined) continue;
+    const header = toHeader(credentials);
+    if (!headers.has(registry)) headers.set(registry, header);
+    else if (headers.get(registry) !== header) headers.set(repositoryName, header);
+  }
+  return JSON.stringify(Object.fromEntries(headers));
+}
+
+function toHeader(credentials: Credentials): string {
+  switch (credentials.kind) {
+    case "basic":
+      return `Basic ${credentials.encoded}`;
+    case "bearer":
+      return `Bearer ${credentials.token}`;
+    case "identity":
+      return `X-Identity ${credentials.token}`;
+  }
+}

@@ -1,0 +1,309 @@
+import { mapBounded } from "./bounded.ts";
+import { encodeConfig, parseConfig } from "./config.ts";
+import type { Keychain } from "./credentials.ts";
+import type { Descriptor } from "./descriptor.ts";
+import { type Digest, digestOf } from "./digest.ts";
+import type { ImageDraft } from "./draft.ts";
+import { ImageError } from "./errors.ts";
+import type { Image } from "./image.ts";
+import type { Layer } from "./layer.ts";
+import {
+  encodeManifest,
+  type ImageIndex,
+  isIndex,
+  type Manifest,
+  maxManifestSize,
+  parseManifestOrIndex,
+} from "./manifest.ts";
+import { gzipLayerType, isDistributable, layerTypeIn, mediaTypes } from "./media-types.ts";
+import { linuxPlatform, type Platform, satisfies } from "./platform.ts";
+import { mayBePlain, parseReference, Reference } from "./reference.ts";
+import { RegistryClient } from "./registry/client.ts";
+import { discard, HttpClient, readBody } from "./registry/http.ts";
+import type { Trust } from "./registry/trust.ts";
+import { tryUpload, upload } from "./registry/upload.ts";
+import { saveFailure } from "./save-failure.ts";
+import type { ImageStore, SavedImage } from "./store.ts";
+import { StoredImage, StoredLayer } from "./stored-image.ts";
+
+export interface RegistryStoreOptions {
+  readonly keychain: Keychain;
+  readonly trust: Trust;
+  /**
+   * Beginnings of image names whose registries may be asked over plain HTTP, or over TLS with a certificate that nobody
+   * vouches for.
+   */
+  readonly insecureRegistries?: readonly string[];
+  /** Chooses from image indexes; by default linux on this machine's architecture. */
+  readonly platform?: Platform;
+  /** Told what went wrong before another attempt. */
+  readonly warn?: (message: string) => void;
+}
+
+const manifestTypes = [
+  mediaTypes.ociManifest,
+  mediaTypes.dockerManifest,
+  mediaTypes.ociIndex,
+  mediaTypes.dockerManifestList,
+].join(",");
+
+/** Blobs on their way at the same time. */
+const parallelUploads = 4;
+
+/** Images in registries (OCI distribution spec). */
+export class RegistryStore implements ImageStore {
+  readonly #options: RegistryStoreOptions;
+  readonly #platform: Platform;
+  readonly #clients = new Map<string, RegistryClient>();
+  readonly #http: { readonly verifying: HttpClient; readonly trusting: HttpClient };
+
+  constructor(options: RegistryStoreOptions) {
+    this.#options = options;
+    this.#platform = options.platform ?? linuxPlatform();
+    this.#http = { verifying: new HttpClient(options.trust, true), trusting: new HttpClient(options.trust, false) };
+  }
+
+  async open(name: string): Promise<Image | undefined> {
+    const reference = parseReference(name);
+    const client = this.#clientFor(name, reference);
+    let found = await fetchManifest(client, reference);
+    if (found !== undefined && isIndex(found.manifest)) {
+      const entry = found.manifest.manifests.find(
+        ({ platform }) => platform !== undefined && satisfies(platform, this.#platform),
+      );
+      if (entry === undefined) return undefined;
+      found = await fetchManifest(client, new Reference(reference.registry, reference.repository, entry.digest));
+    }
+    if (found === undefined) return undefined;
+    const { manifest, digest } = found;
+    if (isIndex(manifest)) throw new ImageError("invalid", `${name}: an image index inside an image index`);
+
+    const { repository } = reference;
+    const config = parseConfig(await fetchConfig(client, repository, manifest.config, name), name);
+    const identifier = `${reference.repositoryName}@${digest}`;
+    return new StoredImage(
+      { name, identifier, manifest, config },
+      (diffId, descriptor) => new RegistryLayer(diffId, descriptor, client, repository),
+    );
+  }
+
+  async checkRead(name: string): Promise<void> {
+    const reference = parseReference(name);
+    await headManifest(this.#clientFor(name, reference), reference);
+  }
+
+  async checkWrite(name: string): Promise<void> {
+    const reference = parseReference(name);
+    const client = this.#clientFor(name, reference);
+    await headManifest(client, reference);
+    await tryUpload(client, reference.repository);
+  }
+
+  async save(draft: ImageDraft, names: readonly [string, ...string[]]): Promise<SavedImage> {
+    const references = names.map((name) => ({ name, reference: parseReference(name) }));
+    const config = encodeConfig(draft.config());
+    const sent: Sent = { descriptors: new Map(), repositories: new Map() };
+    const failures = new Map<string, Error>();
+    let identifier: { digest: Digest; manifestSize: number } | undefined;
+    for (const { name, reference } of references) {
+      try {
+        identifier = await this.#push(draft, config, this.#clientFor(name, reference), reference, sent);
+      } catch (error) {
+        // Anything else is not about this name: a layer that cannot be read, say.
+        if (!(error instanceof ImageError)) throw error;
+        failures.set(name, error);
+      }
+    }
+    const first = references[0]?.reference;
+    if (identifier === undefined || first === undefined) throw saveFailure(failures);
+    return {
+      identifier: `${first.repositoryName}@${identifier.digest}`,
+      shortId: identifier.digest,
+      report: identifier,
+      failures,
+    };
+  }
+
+  /** Closes idle connections; the store may still be used. */
+  async close(): Promise<void> {
+    await Promise.all([this.#http.verifying.close(), this.#http.trusting.close()]);
+  }
+
+  async #push(
+    draft: ImageDraft,
+    config: Uint8Array,
+    client: RegistryClient,
+    reference: Reference,
+    sent: Sent,
+  ): Promise<{ digest: Digest; manifestSize: number }> {
+    const { repository } = reference;
+    const configBlob = { digest: digestOf(config), size: config.length };
+    const manifestOf = (layers: readonly Descriptor[]) => {
+      const bytes = encodeManifest(draft.manifest(configBlob, layers));
+      return { bytes, digest: digestOf(bytes) };
+    };
+    const descriptorOf = (layer: Layer) =>
+      layer.descriptor === undefined ? sent.descriptors.get(layer.diffId) : inFamily(draft, layer.descriptor);
+    const allDescriptors = () => {
+      const descriptors = draft.layers.map(descriptorOf).filter((descriptor) => descriptor !== undefined);
+      return descriptors.length === draft.layers.length ? descriptors : undefined;
+    };
+
+    const unchanged = allDescriptors();
+    if (unchanged !== undefined) {
+      // With all layers known, so is the manifest: the name may stand for it already.
+      const { bytes, digest } = manifestOf(unchanged);
+      if ((await headManifest(client, reference)) === digest) return { digest, manifestSize: bytes.length };
+    }
+
+    const sendConfig = (signal: AbortSignal) =>
+      upload(client, repository, { descriptor: configBlob, open: () => once(config) }, signal);
+    const sendLayer = async (layer: Layer, signal: AbortSignal) => {
+      const descriptor = descriptorOf(layer);
+      if (descriptor !== undefined && !isDistributable(descriptor.mediaType)) return;
+      const mountFrom = layer instanceof RegistryLayer ? layer.mountableFor(client) : sent.repositories.get(client);
+      const open = () => layer.compressed();
+      const blob = await upload(client, repository, { descriptor, open, mountFrom }, signal);
+      if (descriptor === undefined)
+        sent.descriptors.set(layer.diffId, { mediaType: gzipLayerType(draft.family), ...blob });
+    };
+    // A layer that occurs twice is sent once.
+    const distinct = new Map(draft.layers.map((layer) => [descriptorOf(layer)?.digest ?? layer.diffId, layer]));
+    await mapBounded([undefined, ...distinct.values()], parallelUploads, async (layer, signal) => {
+      await (layer === undefined ? sendConfig(signal) : sendLayer(layer, signal));
+    });
+
+    const { bytes, digest } = manifestOf(allDescriptors() ?? []);
+    await putManifest(client, reference, bytes, draft);
+    sent.repositories.set(client, repository);
+    return { digest, manifestSize: bytes.length };
+  }
+
+  #clientFor(name: string, reference: Reference): RegistryClient {
+    const insecure = this.#options.insecureRegistries?.some((prefix) => name.startsWith(prefix)) ?? false;
+    const key = `${insecure} ${reference.registry}`;
+    let client = this.#clients.get(key);
+    if (client === undefined) {
+      client = new RegistryClient(reference.registry, {
+        http: insecure ? this.#http.trusting : this.#http.verifying,
+        mayBePlain: insecure || mayBePlain(reference.registry),
+        keychain: this.#options.keychain,
+        warn: this.#options.warn ?? (() => {}),
+      });
+      this.#clients.set(key, client);
+    }
+    return client;
+  }
+}
+
+/** What one image's layers became on their way to its first name, for its other names. */
+interface Sent {
+  /** By diff ID, for layers that had no descriptor. */
+  readonly descriptors: Map<Digest, Descriptor>;
+  /** A repository of each registry that has all layers. */
+  readonly repositories: Map<RegistryClient, string>;
+}
+
+/** A layer in a repository. */
+class RegistryLayer extends StoredLayer {
+  readonly #client: RegistryClient;
+  readonly #repository: string;
+
+  constructor(diffId: Digest, descriptor: Descriptor, client: RegistryClient, repository: string) {
+    super(diffId, descriptor);
+    this.#client = client;
+    this.#repository = repository;
+  }
+
+  compressed(): AsyncIterable<Uint8Array> {
+    return this.#client.blob(this.#repository, this.descriptor);
+  }
+
+  /** The repository to mount the layer from; undefined if it is in another registry. */
+  mountableFor(client: RegistryClient): string | undefined {
+    return client === this.#client ? this.#repository : undefined;
+  }
+}
+
+function inFamily(draft: ImageDraft, descriptor: Descriptor): Descriptor {
+  return { ...descriptor, mediaType: layerTypeIn(draft.family, descriptor.mediaType) };
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+interface FetchedManifest {
+  readonly manifest: Manifest | ImageIndex;
+  readonly digest: Digest;
+}
+
+/** @returns undefined if there is none */
+async function fetchManifest(client: RegistryClient, reference: Reference): Promise<FetchedManifest | undefined> {
+  const response = await client.request({
+    method: "GET",
+    target: `/v2/${reference.repository}/manifests/${reference.identifier}`,
+    repository: reference.repository,
+    actions: "pull",
+    headers: { accept: manifestTypes },
+    expect: [200, 404],
+  });
+  if (response.status === 404) {
+    discard(response);
+    return undefined;
+  }
+  const bytes = await readBody(response, maxManifestSize);
+  const digest = digestOf(bytes);
+  if (reference.digest !== undefined && reference.digest !== digest) {
+    throw new ImageError("corrupt", `${reference.name}: the registry sent a manifest with digest ${digest}`);
+  }
+  const manifest = parseManifestOrIndex(bytes, response.headers["content-type"] ?? "", reference.name);
+  return { manifest, digest };
+}
+
+/** @returns the manifest's digest; undefined if there is none, or the registry does not say */
+async function headManifest(client: RegistryClient, reference: Reference): Promise<string | undefined> {
+  const response = await client.request({
+    method: "HEAD",
+    target: `/v2/${reference.repository}/manifests/${reference.identifier}`,
+    repository: reference.repository,
+    actions: "pull",
+    headers: { accept: manifestTypes },
+    expect: [200, 404],
+  });
+  discard(response);
+  const digest = response.headers["docker-content-digest"];
+  return response.status === 200 && typeof digest === "string" ? digest : undefined;
+}
+
+async function fetchConfig(
+  client: RegistryClient,
+  repository: string,
+  descriptor: Descriptor,
+  name: string,
+): Promise<Uint8Array> {
+  if (descriptor.size > maxManifestSize) {
+    throw new ImageError("invalid", `config of ${name}: ${descriptor.size} bytes, more than ${maxManifestSize}`);
+  }
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of client.blob(repository, descriptor)) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+async function putManifest(
+  client: RegistryClient,
+  reference: Reference,
+  bytes: Uint8Array,
+  draft: ImageDraft,
+): Promise<void> {
+  const response = await client.request({
+    method: "PUT",
+    target: `/v2/${reference.repository}/manifests/${reference.identifier}`,
+    repository: reference.repository,
+    actions: "push,pull",
+    headers: { "content-type": draft.family === "oci" ? mediaTypes.ociManifest : mediaTypes.dockerManifest },
+    body: bytes,
+    expect: [200, 201, 202],
+  });
+  discard(response);
+}

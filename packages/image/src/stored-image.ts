@@ -1,0 +1,71 @@
+import type { ImageConfig } from "./config.ts";
+import type { Descriptor } from "./descriptor.ts";
+import type { Digest } from "./digest.ts";
+import { ImageError } from "./errors.ts";
+import type { Image } from "./image.ts";
+import type { Layer } from "./layer.ts";
+import type { Manifest } from "./manifest.ts";
+import type { Platform } from "./platform.ts";
+import { decompressed, verified } from "./verified.ts";
+
+/** A layer whose blob lies in a store; the stores derive theirs from it. */
+export abstract class StoredLayer implements Layer {
+  readonly diffId: Digest;
+  readonly descriptor: Descriptor;
+
+  constructor(diffId: Digest, descriptor: Descriptor) {
+    this.diffId = diffId;
+    this.descriptor = descriptor;
+  }
+
+  abstract compressed(): AsyncIterable<Uint8Array>;
+
+  uncompressed(): AsyncIterable<Uint8Array> {
+    const where = `layer ${this.diffId}`;
+    return verified(decompressed(this.compressed(), where), this.diffId, undefined, where);
+  }
+}
+
+/** An image that a manifest and a config describe. */
+export class StoredImage implements Image {
+  readonly name: string;
+  readonly identifier: string;
+  readonly manifest: Manifest;
+  readonly config: ImageConfig;
+  readonly layers: readonly Layer[];
+  readonly labels: ReadonlyMap<string, string>;
+
+  /**
+   * @param layerOf makes the store's layer for a descriptor of the manifest
+   * @throws ImageError `invalid` if manifest and config do not agree on the number of layers
+   */
+  constructor(
+    source: { name: string; identifier: string; manifest: Manifest; config: ImageConfig },
+    layerOf: (diffId: Digest, descriptor: Descriptor) => Layer,
+  ) {
+    this.name = source.name;
+    this.identifier = source.identifier;
+    this.manifest = source.manifest;
+    this.config = source.config;
+    this.labels = new Map(Object.entries(this.config.config.Labels ?? {}));
+    const diffIds = this.config.rootfs.diff_ids;
+    if (diffIds.length !== this.manifest.layers.length) {
+      const counts = `${this.manifest.layers.length} layers, its config ${diffIds.length} diff IDs`;
+      throw new ImageError("invalid", `${this.name}: the manifest has ${counts}`);
+    }
+    this.layers = this.manifest.layers.map((descriptor, i) => layerOf(diffIds[i] ?? descriptor.digest, descriptor));
+  }
+
+  get platform(): Platform {
+    const { os, architecture, variant, "os.version": osVersion } = this.config;
+    return { os, architecture, ...(variant && { variant }), ...(osVersion && { osVersion }) };
+  }
+
+  get env(): readonly string[] {
+    return this.config.config.Env ?? [];
+  }
+
+  get topLayer(): Digest | undefined {
+    return this.layers.at(-1)?.diffId;
+  }
+}
