@@ -9,7 +9,6 @@ import {
   type BuildToml,
   formatBuildpackPlan,
   type Label,
-  type LaunchProcess,
   type LaunchToml,
   type LayerToml,
   MODULE_ENV,
@@ -177,12 +176,9 @@ function readOutputs(
   const metRequires = plan.entries.map(({ name }) => name).filter((name) => !unmet.includes(name));
   const sbomFiles = collectSbomFiles(buildpack, layersDir, layers);
 
-  const launchToml = readLaunchToml(join(layersDir, "launch.toml"), ApiVersion.parse(buildpack.api));
+  const launchToml = readLaunchToml(join(layersDir, "launch.toml"), buildpack, logger);
   const launchBom = checkBom(buildpack, launchToml.bom, writesSbom, logger);
-  if (launchToml.processes.filter((process) => process.default).length > 1) {
-    throw new Error("multiple default process types aren't allowed");
-  }
-  const processes = launchToml.processes.map((process) => toProcess(buildpack, process, logger));
+  const processes = launchToml.processes.map((process) => ({ ...process, buildpackId: buildpack.info.id }));
   const { labels, slices } = launchToml;
   return { metRequires, buildBom, launchBom, sbomFiles, labels, processes, slices };
 }
@@ -192,9 +188,10 @@ function readBuildToml(path: string): BuildToml {
   return text === undefined ? { bom: [], unmet: [] } : parseBuildToml(text, path);
 }
 
-function readLaunchToml(path: string, api: ApiVersion): LaunchToml {
+function readLaunchToml(path: string, buildpack: Buildpack, logger: Logger): LaunchToml {
   const text = readOutputFile(path);
-  return text === undefined ? { bom: [], labels: [], processes: [], slices: [] } : parseLaunchToml(text, path, api);
+  if (text === undefined) return { bom: [], labels: [], processes: [], slices: [] };
+  return parseLaunchToml(text, path, ApiVersion.parse(buildpack.api), (message) => logger.warn(message));
 }
 
 /** The legacy bill of materials with the buildpack as the author of each entry. */
@@ -228,15 +225,4 @@ function checkUnmet(unmet: readonly string[], plan: BuildpackPlan): void {
       throw new Error(`unmet.name '${name}' must match a requested dependency`);
     }
   }
-}
-
-function toProcess(buildpack: Buildpack, process: LaunchProcess, logger: Logger): Process {
-  const { workingDirectory, ...rest } = { ...process, buildpackId: buildpack.info.id };
-  if (!workingDirectory) return rest;
-  if (ApiVersion.parse(buildpack.api).atLeast("0.8")) return { ...rest, workingDirectory };
-  logger.warn(
-    "Warning: process working directory isn't supported in this buildpack api version. " +
-      `Ignoring working directory for process '${process.type}'`,
-  );
-  return rest;
 }

@@ -1,18 +1,13 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import {
-  ApiVersion,
-  type BuildpackDescriptor,
+  buildpackTargets,
+  extensionTargets,
   parseBuildpackDescriptor,
   parseExtensionDescriptor,
-  type Target,
 } from "@lifecycle/spec-types";
 import { type Buildpack, type Extension, escapeId, type Module, type ModuleKind, nameOf } from "./module.ts";
 import { isNotFound } from "./read-dir.ts";
-
-const anyTarget: Target = { os: "", arch: "" };
-const anyLinux: Target = { os: "linux", arch: "" };
-const bionic: Target = { os: "linux", arch: "amd64", distros: [{ name: "ubuntu", version: "18.04" }] };
 
 /**
  * The buildpacks and extensions of a builder: `<dir>/<escaped id>/<version>/`. Platform spec, "Buildpacks Directory
@@ -40,37 +35,29 @@ export class DirStore {
   /** As `lookup`, for buildpacks. */
   lookupBuildpack(id: string, version: string): Buildpack {
     const path = descriptorPath("buildpack", this.#buildpacksDir, id, version);
-    const { api, buildpack, order, targets, stacks } = parseBuildpackDescriptor(read(path, { id, version }), path);
+    const descriptor = parseBuildpackDescriptor(read(path, { id, version }), path);
     const dir = resolve(dirname(path));
     return {
       kind: "Buildpack",
       dir,
-      api,
-      info: buildpack,
-      order,
-      targets: firstNonEmpty(
-        targets,
-        () => targetsOfStacks(api, stacks),
-        () => targetsOfPrograms(dir, ["build"]),
-      ),
+      api: descriptor.api,
+      info: descriptor.buildpack,
+      order: descriptor.order,
+      targets: buildpackTargets(descriptor, listIfExists(join(dir, "bin"))),
     };
   }
 
   /** As `lookup`, for extensions. */
   lookupExtension(id: string, version: string): Extension {
     const path = descriptorPath("extension", this.#extensionsDir, id, version);
-    const { api, extension, targets } = parseExtensionDescriptor(read(path, { id, version }), path);
+    const descriptor = parseExtensionDescriptor(read(path, { id, version }), path);
     const dir = resolve(dirname(path));
     return {
       kind: "Extension",
       dir,
-      api,
-      info: extension,
-      targets: firstNonEmpty(
-        targets,
-        () => targetsOfPrograms(dir, ["detect", "generate"]),
-        () => [anyTarget],
-      ),
+      api: descriptor.api,
+      info: descriptor.extension,
+      targets: extensionTargets(descriptor, listIfExists(join(dir, "bin"))),
     };
   }
 }
@@ -91,31 +78,6 @@ function read(path: string, module: { readonly id: string; readonly version: str
     const remedy = `'${nameOf(module)}' is in the order or group, but not in the builder`;
     throw new Error(`open ${path}: no such file or directory; ${remedy}`, { cause: error });
   }
-}
-
-function firstNonEmpty(
-  targets: readonly Target[],
-  ...inferences: readonly (() => readonly Target[])[]
-): readonly Target[] {
-  for (const infer of inferences) {
-    if (targets.length > 0) break;
-    targets = infer();
-  }
-  return targets;
-}
-
-/** Stacks are of the time before targets. Buildpack spec, "buildpack.toml (TOML) `stacks` Array". */
-function targetsOfStacks(api: string, stacks: BuildpackDescriptor["stacks"]): readonly Target[] {
-  const translates = stacks.length === 1 || ApiVersion.tryParse(api)?.atLeast("0.10") === true;
-  return stacks.flatMap(({ id }) => {
-    if (id === "*") return [anyTarget];
-    return id === "io.buildpacks.stacks.bionic" && translates ? [bionic] : [];
-  });
-}
-
-/** Without a word about targets, a program without an extension to its name is one for Linux. */
-function targetsOfPrograms(dir: string, names: readonly string[]): readonly Target[] {
-  return listIfExists(join(dir, "bin")).some((name) => names.includes(name)) ? [anyLinux] : [];
 }
 
 function listIfExists(dir: string): readonly string[] {

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:f
 import { dirname, join } from "node:path";
 import {
   type BuildpackLayerMetadata,
-  formatLayerToml,
+  formatRestoredLayerToml,
   type GroupElement,
   type LayerToml,
   parseLayerToml,
@@ -112,9 +112,9 @@ export class Layer {
   }
 
   /** Writes `<layer>.toml` with its `[metadata]` alone: the buildpack decides anew what the layer is for. */
-  writeMetadata(metadata: LayerToml): void {
+  writeMetadata(metadata: Pick<LayerToml, "metadata">): void {
     mkdirSync(dirname(this.path), { recursive: true });
-    writeFileSync(`${this.path}.toml`, formatLayerToml(metadata));
+    writeFileSync(`${this.path}.toml`, formatRestoredLayerToml(metadata));
   }
 
   /** @param sha diffID of the layer, `sha256:<hex>` */

@@ -1,4 +1,4 @@
-import type { ApiVersion, Process } from "@lifecycle/spec-types";
+import type { Process } from "@lifecycle/spec-types";
 import { compareBytes } from "./read-dir.ts";
 
 /** The process types of an image while its buildpacks define them one after the other. */
@@ -31,19 +31,10 @@ export class ProcessMap {
     return warning;
   }
 
-  /**
-   * The processes by type, as metadata.toml has them: the default is not marked. Before Platform API 0.10 a command
-   * has one entry, and what follows it becomes arguments.
-   */
-  list(platformApi: ApiVersion): Process[] {
+  /** The processes by type, none of them marked as default: metadata.toml says elsewhere which one is. */
+  list(): Process[] {
     return [...this.#processes.values()]
       .sort((a, b) => compareBytes(a.type, b.type))
-      .map((process) => ({ ...(platformApi.lessThan("0.10") ? withShortCommand(process) : process), default: false }));
+      .map((process) => ({ ...process, default: false }));
   }
-}
-
-function withShortCommand(process: Process): Process {
-  const [command, ...args] = process.command;
-  if (command === undefined) return process;
-  return { ...process, command: [command], args: [...args, ...(process.args ?? [])] };
 }
