@@ -42,14 +42,13 @@ export async function unpackNpmPackage(wanted, directory, work, filter = () => t
   const { name, version, integrity } = wanted;
   await mkdir(work, { recursive: true });
   try {
-    execFileSync("npm", ["pack", `${name}@${version}`, "--silent", "--pack-destination", work], {
+    execFileSync("npm", ["pack", `${name}@${version}`, "--loglevel=error", "--pack-destination", work], {
       cwd: work,
       stdio: ["ignore", "ignore", "pipe"],
     });
   } catch (error) {
-    const reason = String(error.stderr ?? error.message)
-      .trim()
-      .split("\n")[0];
+    const lines = String(error.stderr ?? error.message).trim().split("\n");
+    const reason = lines.find((line) => line.startsWith("npm error")) ?? lines[0];
     throw new SetupError(`cannot fetch ${name} ${version} from the npm registry: ${reason}`);
   }
   const [archive] = await readdir(work);
