@@ -147,6 +147,7 @@ async function ask(root, config) {
     const deadline = Date.now() + PATIENCE;
     while (app.exitCode === null && app.signalCode === null && Date.now() < deadline) {
       const response = await fetch(url, { signal: AbortSignal.timeout(PATIENCE) }).catch(() => undefined);
+      if (response?.ok === false) throw new SetupError(`the application answered with status ${response.status}`);
       if (response !== undefined) return `${response.status} ${(await response.text()).trim()}`;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }

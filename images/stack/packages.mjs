@@ -47,7 +47,9 @@ export async function unpackNpmPackage(wanted, directory, work, filter = () => t
       stdio: ["ignore", "ignore", "pipe"],
     });
   } catch (error) {
-    const lines = String(error.stderr ?? error.message).trim().split("\n");
+    const lines = String(error.stderr ?? error.message)
+      .trim()
+      .split("\n");
     const reason = lines.find((line) => line.startsWith("npm error")) ?? lines[0];
     throw new SetupError(`cannot fetch ${name} ${version} from the npm registry: ${reason}`);
   }
