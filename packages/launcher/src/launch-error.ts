@@ -16,3 +16,12 @@ export class LaunchError extends Error {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** Runs an action; what it throws is prefixed with what was being done. */
+export function step<T>(what: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw new Error(`${what}: ${messageOf(error)}`);
+  }
+}

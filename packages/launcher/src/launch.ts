@@ -1,7 +1,7 @@
 import { type Env, joinPath, LAYER_DEFAULT_ACTION } from "@lifecycle/env";
 import { runExecD } from "./exec-d.ts";
 import type { Host } from "./host.ts";
-import { messageOf } from "./launch-error.ts";
+import { step } from "./launch-error.ts";
 import { lookPath } from "./look-path.ts";
 import type { LaunchBuildpack, StartCommand } from "./process.ts";
 import { findShell, shellArguments } from "./shell.ts";
@@ -101,13 +101,4 @@ function changeDirectory(path: string, host: Host): void {
 /** A path as seen from a directory, which "" leads to. */
 export function absolutePath(path: string, from: string): string {
   return path.startsWith("/") ? path : joinPath(from, path);
-}
-
-/** Runs an action; what it throws is prefixed with what was being done. */
-function step<T>(what: string, action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    throw new Error(`${what}: ${messageOf(error)}`);
-  }
 }

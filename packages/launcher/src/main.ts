@@ -3,7 +3,7 @@ import { ApiVersion, DEFAULTS, ENV, isSupported } from "@lifecycle/spec-types";
 import { toByteString } from "./byte-string.ts";
 import type { Host } from "./host.ts";
 import { absolutePath, launch } from "./launch.ts";
-import { LaunchError, messageOf } from "./launch-error.ts";
+import { LaunchError, messageOf, step } from "./launch-error.ts";
 import { type LaunchMetadata, parseLaunchMetadata } from "./launch-metadata.ts";
 import { Log } from "./log.ts";
 import { type LaunchBuildpack, startCommand } from "./process.ts";
@@ -54,14 +54,15 @@ function run(host: Host, vars: ReadonlyMap<string, string>, log: Log): number {
     log.warn(`Run with ENTRYPOINT '${requested}' to invoke the '${requested}' process type`);
   }
   try {
-    const start = startCommand({
+    const selection = {
       processType: processes.some(({ type }) => type === name) ? name : undefined,
       userArgs,
       processes,
       buildpacks: launchBuildpacks,
       platformApi,
       execEnv: vars.get(ENV.execEnv) || DEFAULTS.execEnv,
-    });
+    };
+    const start = step("determine start command", () => startCommand(selection));
     return launch(
       {
         start,
