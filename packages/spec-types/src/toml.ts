@@ -26,7 +26,12 @@ function runLibrary(scanned: ScannedToml, text: string, file: string): object {
       throw error;
     }
     // The message goes on with the place and an excerpt of the text that the library was given.
-    const what = error.message.replace(/ at row \d+.*$/s, "");
+    const what = error.message
+      .replace(/ at row \d+.*$/s, "")
+      .replace(
+        /^Unknown escape character: (\d+)$/,
+        (_, code) => `unknown escape \\${String.fromCodePoint(Number(code))}`,
+      );
     let offset = scanned.originalOffset(Math.max(0, error.pos - 1));
     if (what.includes("redefine") || what.includes("extend")) {
       offset = scanned.lastKeyBefore(offset);
