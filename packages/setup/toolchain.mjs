@@ -29,6 +29,8 @@ const LIBC_FILES = {
   libpthread: "libpthread.so.0",
   libdl: "libdl.so.2",
 };
+/** Since this one, libc looks up names without further files of its own. */
+const OLDEST_LIBC = [2, 34];
 const BY_HAND = "apt-get install gcc binutils musl-dev patchelf libc6, and qjs-src of Debian sid or a recent Ubuntu";
 
 /** The description of the native tools: every path is absolute. */
@@ -74,6 +76,7 @@ function fetchTools() {
   apt.update();
   const staging = mkdtempSync(join(HOME, "unpack-"));
   const packages = [...apt.download([...TOOLS, "libc6"]), ...downloadQuickjs(apt)];
+  checkLibc(packages.find(({ name }) => name === "libc6").version);
   // libc apart from the rest: the tools run with the machine's own loader, which takes no other libc than its own.
   for (const { name, file } of packages) unpack(file, join(staging, name === "libc6" ? "libc" : "root"));
   for (const part of ["root", "libc"]) {
@@ -95,6 +98,12 @@ function fetchTools() {
     libcDirs: [join(HOME, "libc/lib", TRIPLET), join(HOME, "libc/usr/lib", TRIPLET)],
     versions: Object.fromEntries(versions),
   });
+}
+
+function checkLibc(version) {
+  const [major, minor] = version.split(/[.-]/).map(Number);
+  if (major > OLDEST_LIBC[0] || (major === OLDEST_LIBC[0] && minor >= OLDEST_LIBC[1])) return;
+  throw new SetupError(`libc6 ${version} is too old to be shipped: Debian 12, Ubuntu 22.04 or newer is needed`);
 }
 
 function downloadQuickjs(machine) {

@@ -1,5 +1,6 @@
 /**
- * Puts the lifecycle together, from the bundles of the executables' packages and the launcher, into `dist/`:
+ * Puts the lifecycle together, from the bundles of the executables' packages and the launcher, into `dist/` (or into the
+ * folder that is its argument):
  *
  *   host/lifecycle   the executable as it runs on the build machine
  *   portable/        `lifecycle.toml` and `lifecycle/` as they are in the archive
@@ -17,7 +18,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { writeArchive } from "./archive.mjs";
 import { BUN, compile, writePortableBun, writeSealedBun } from "./bun.mjs";
@@ -54,7 +55,7 @@ const { names, platform, buildpack } = await importTypeScript(
   };`,
 );
 
-const dist = join(home, "dist");
+const dist = resolve(process.argv[2] ?? join(home, "dist"));
 const host = join(dist, "host");
 const portable = join(dist, "portable");
 const lifecycle = join(portable, "lifecycle");

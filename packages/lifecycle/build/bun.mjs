@@ -80,6 +80,7 @@ export function compile(dir, entry, executable, path) {
     `--compile-executable-path=${executable}`,
     `--outfile=${path}`,
   ];
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("BUN_")));
+  // The compiler writes down what some variables say: it gets none but these.
+  const env = { PATH: process.env.PATH ?? "", NODE_ENV: "production" };
   execFileSync(BUN, ["build", ...options, entry], { cwd: dir, env, stdio: ["ignore", "ignore", "inherit"] });
 }

@@ -1,4 +1,4 @@
-import { copyFileSync } from "node:fs";
+import { copyFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 
@@ -20,7 +20,9 @@ export async function writeModules(dir, packages, { version, names }) {
     },
   };
   await build({
-    entryPoints: { main: join(packages, "lifecycle/src/main.ts") },
+    // Names of chunks depend on it.
+    absWorkingDir: join(packages, "lifecycle"),
+    entryPoints: { main: "src/main.ts" },
     outdir: dir,
     outExtension: { ".js": ".mjs" },
     bundle: true,
@@ -35,6 +37,9 @@ export async function writeModules(dir, packages, { version, names }) {
     define: { __LIFECYCLE_VERSION__: JSON.stringify(version), __dirname: '"/"', __filename: '"/main.mjs"' },
     banner: { js: 'import { createRequire } from "node:module";const require = createRequire("file:///");' },
   });
+  // Settings of their own, or the compiler would look for some in the folders above.
+  writeFileSync(join(dir, "package.json"), '{ "type": "module" }\n');
+  writeFileSync(join(dir, "tsconfig.json"), "{}\n");
   for (const name of names) copyFileSync(join(packages, name, "dist", `${name}.mjs`), join(dir, `${name}.mjs`));
 }
 
