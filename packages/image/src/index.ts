@@ -7,6 +7,7 @@ export { ImageError, type ImageErrorCode } from "./errors.ts";
 export type { Image } from "./image.ts";
 export { registryAuthValue, registryAuthVariable, resolveKeychain } from "./keychain.ts";
 export type { Layer } from "./layer.ts";
+export { LayoutStore, type LayoutStoreOptions } from "./layout-store.ts";
 export type { ImageIndex, Manifest } from "./manifest.ts";
 export { mediaTypes } from "./media-types.ts";
 export { linuxPlatform, type Platform } from "./platform.ts";

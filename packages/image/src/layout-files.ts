@@ -1,0 +1,185 @@
+import { createHash, randomUUID } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { type FileHandle, mkdir, open, rename, rm, rmdir, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Descriptor } from "./descriptor.ts";
+import { type Digest, digestHex, digestOf } from "./digest.ts";
+import { ImageError } from "./errors.ts";
+import { fileError } from "./file-error.ts";
+import { type ImageIndex, isIndex, maxManifestSize, parseManifestOrIndex } from "./manifest.ts";
+import { mediaTypes } from "./media-types.ts";
+import { verified } from "./verified.ts";
+
+/** Where a layout keeps a blob. */
+export function blobPath(layout: string, digest: Digest): string {
+  return join(layout, "blobs/sha256", digestHex(digest));
+}
+
+/**
+ * Reads a blob, verified.
+ * @throws ImageError `not-found`, `unauthorized`, `corrupt`
+ */
+export async function* readBlob(layout: string, { digest, size }: Descriptor): AsyncGenerator<Uint8Array> {
+  const path = blobPath(layout, digest);
+  yield* verified(readFileBytes(path), digest, size, path);
+}
+
+/** Reads a manifest or config into memory; see `readBlob`. */
+export async function readSmallBlob(layout: string, descriptor: Descriptor): Promise<Uint8Array> {
+  if (descriptor.size > maxManifestSize) {
+    const path = blobPath(layout, descriptor.digest);
+    throw new ImageError("invalid", `${path}: ${descriptor.size} bytes, more than ${maxManifestSize}`);
+  }
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of readBlob(layout, descriptor)) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+/**
+ * Reads a layout's index.
+ * @returns undefined if there is no layout
+ * @throws ImageError
+ */
+export async function readIndex(layout: string): Promise<ImageIndex | undefined> {
+  const path = join(layout, "index.json");
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of readFileBytes(path)) {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length > maxManifestSize) throw new ImageError("invalid", `${path}: more than ${maxManifestSize} bytes`);
+    }
+  } catch (error) {
+    if (error instanceof ImageError && error.code === "not-found") return undefined;
+    throw error;
+  }
+  const index = parseManifestOrIndex(Buffer.concat(chunks), mediaTypes.ociIndex, path);
+  if (!isIndex(index)) throw new ImageError("invalid", `${path}: not an image index`);
+  return index;
+}
+
+async function* readFileBytes(path: string): AsyncGenerator<Uint8Array> {
+  const stream = createReadStream(path, { highWaterMark: 256 * 1024 });
+  try {
+    for await (const chunk of stream) yield chunk as Buffer;
+  } catch (error) {
+    throw fileError(error, path);
+  } finally {
+    stream.destroy();
+  }
+}
+
+/**
+ * Writes one image into a layout. Every file appears under its name when it is complete, the index last; `abandon`
+ * takes away what was written. Errors are ImageErrors, except those of the streams that are written.
+ */
+export class LayoutWriter {
+  readonly #layout: string;
+  readonly #temporary = new Set<string>();
+  readonly #written: string[] = [];
+  #firstDirectory: string | undefined;
+
+  /** @param layout the layout's directory; made if it does not exist */
+  constructor(layout: string) {
+    this.#layout = layout;
+  }
+
+  /** Makes the layout's directories. */
+  async begin(): Promise<void> {
+    const blobs = join(this.#layout, "blobs/sha256");
+    try {
+      this.#firstDirectory = await mkdir(blobs, { recursive: true });
+    } catch (error) {
+      throw fileError(error, blobs);
+    }
+  }
+
+  /**
+   * Writes a blob unless the layout has it.
+   * @param descriptor undefined if digest and size will be known when the stream has ended
+   * @param start starts the blob's stream
+   * @param signal ends the writing
+   */
+  async writeBlob(
+    descriptor: Descriptor | undefined,
+    start: () => AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<{ digest: Digest; size: number }> {
+    if (descriptor !== undefined && (await this.#has(descriptor))) return descriptor;
+    const hash = createHash("sha256");
+    let size = 0;
+    const temporary = await this.#writeTemporary(async (file, path) => {
+      for await (const chunk of start()) {
+        signal.throwIfAborted();
+        hash.update(chunk);
+        size += chunk.length;
+        await file.appendFile(chunk).catch((error) => Promise.reject(fileError(error, path)));
+      }
+    });
+    const blob = { digest: `sha256:${hash.digest("hex")}` as const, size };
+    await this.#publish(temporary, blobPath(this.#layout, blob.digest));
+    return blob;
+  }
+
+  /** Writes a manifest or config unless the layout has it. */
+  async writeBytes(bytes: Uint8Array): Promise<{ digest: Digest; size: number }> {
+    const blob = { digest: digestOf(bytes), size: bytes.length };
+    if (!(await this.#has(blob))) await this.#writeFile(blobPath(this.#layout, blob.digest), bytes);
+    return blob;
+  }
+
+  /** Makes the layout stand for the image: writes its index. */
+  async finish(index: Uint8Array): Promise<void> {
+    await this.#writeFile(join(this.#layout, "oci-layout"), Buffer.from('{"imageLayoutVersion":"1.0.0"}'));
+    await this.#writeFile(join(this.#layout, "index.json"), index);
+  }
+
+  /** Takes away what was written, and directories that were made and are empty again. */
+  async abandon(): Promise<void> {
+    for (const path of [...this.#temporary, ...this.#written]) await rm(path, { force: true });
+    if (this.#firstDirectory === undefined) return;
+    let directory = join(this.#layout, "blobs/sha256");
+    while (directory.length >= this.#firstDirectory.length) {
+      await rmdir(directory).catch(() => {});
+      directory = dirname(directory);
+    }
+  }
+
+  async #has({ digest, size }: { digest: Digest; size: number }): Promise<boolean> {
+    try {
+      return (await stat(blobPath(this.#layout, digest))).size === size;
+    } catch {
+      return false;
+    }
+  }
+
+  async #writeFile(path: string, bytes: Uint8Array): Promise<void> {
+    const temporary = await this.#writeTemporary((file, name) =>
+      file.writeFile(bytes).catch((error) => Promise.reject(fileError(error, name))),
+    );
+    await this.#publish(temporary, path);
+  }
+
+  async #writeTemporary(write: (file: FileHandle, path: string) => Promise<void>): Promise<string> {
+    const path = join(this.#layout, `.${randomUUID()}.tmp`);
+    this.#temporary.add(path);
+    const file = await open(path, "wx", 0o644).catch((error) => Promise.reject(fileError(error, path)));
+    try {
+      await write(file, path);
+    } finally {
+      await file.close();
+    }
+    return path;
+  }
+
+  async #publish(temporary: string, path: string): Promise<void> {
+    const replaces = await stat(path).then(
+      () => true,
+      () => false,
+    );
+    await rename(temporary, path).catch((error) => Promise.reject(fileError(error, path)));
+    this.#temporary.delete(temporary);
+    if (!replaces) this.#written.push(path);
+  }
+}

@@ -1,0 +1,189 @@
+import { access, constants } from "node:fs/promises";
+import { dirname } from "node:path";
+import { mapBounded } from "./bounded.ts";
+import { encodeConfig, parseConfig } from "./config.ts";
+import type { Descriptor } from "./descriptor.ts";
+import type { Digest } from "./digest.ts";
+import type { ImageDraft } from "./draft.ts";
+import { ImageError } from "./errors.ts";
+import { fileError } from "./file-error.ts";
+import type { Image } from "./image.ts";
+import type { Layer } from "./layer.ts";
+import { blobPath, LayoutWriter, readBlob, readIndex, readSmallBlob } from "./layout-files.ts";
+import { type LayoutPlace, layoutPlace } from "./layout-path.ts";
+import {
+  encodeIndex,
+  encodeManifest,
+  type ImageIndex,
+  isIndex,
+  type Manifest,
+  parseManifestOrIndex,
+} from "./manifest.ts";
+import { gzipLayerType, layerTypeIn, mediaTypes } from "./media-types.ts";
+import { linuxPlatform, type Platform, satisfies } from "./platform.ts";
+import { saveFailure } from "./save-failure.ts";
+import type { ImageStore, SavedImage } from "./store.ts";
+import { StoredImage, StoredLayer } from "./stored-image.ts";
+
+export interface LayoutStoreOptions {
+  /** The directory that holds all layouts, absolute (platform.md, `-layout-dir`). */
+  readonly layoutDir: string;
+  /** Chooses from image indexes; by default linux on this machine's architecture. */
+  readonly platform?: Platform;
+}
+
+/** The annotation by which tools find an image in a layout (OCI image spec, annotations.md). */
+const refNameAnnotation = "org.opencontainers.image.ref.name";
+
+/** Layers written at the same time; each costs a core for its compression. */
+const parallelWrites = 4;
+
+/** Images in OCI layouts on disk, one directory for each name (OCI image spec, image-layout.md). */
+export class LayoutStore implements ImageStore {
+  readonly #layoutDir: string;
+  readonly #platform: Platform;
+
+  constructor(options: LayoutStoreOptions) {
+    this.#layoutDir = options.layoutDir;
+    this.#platform = options.platform ?? linuxPlatform();
+  }
+
+  async open(name: string): Promise<Image | undefined> {
+    const place = layoutPlace(this.#layoutDir, name);
+    const index = await readIndex(place.path);
+    const entry = index && this.#choose(index, place.digest);
+    if (entry === undefined) return undefined;
+    let manifest = await readManifest(place.path, entry);
+    let digest = entry.digest;
+    if (isIndex(manifest)) {
+      const nested = this.#choose(manifest, undefined);
+      if (nested === undefined) return undefined;
+      manifest = await readManifest(place.path, nested);
+      digest = nested.digest;
+      if (isIndex(manifest)) throw new ImageError("invalid", `${place.path}: an image index inside an image index`);
+    }
+    const config = parseConfig(await readSmallBlob(place.path, manifest.config), place.path);
+    return new StoredImage(
+      { name, identifier: `${place.path}@${digest}`, manifest, config },
+      (diffId, descriptor) => new LayoutLayer(diffId, descriptor, place.path),
+    );
+  }
+
+  async checkRead(name: string): Promise<void> {
+    const { path } = layoutPlace(this.#layoutDir, name);
+    try {
+      await access(path, constants.R_OK | constants.X_OK);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw fileError(error, path);
+    }
+  }
+
+  async checkWrite(name: string): Promise<void> {
+    const { path } = layoutPlace(this.#layoutDir, name);
+    for (let existing = path; ; existing = dirname(existing)) {
+      try {
+        await access(existing, constants.W_OK | constants.X_OK);
+        return;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ENOENT" || existing === "/") throw fileError(error, existing);
+      }
+    }
+  }
+
+  async save(draft: ImageDraft, names: readonly [string, ...string[]]): Promise<SavedImage> {
+    const places = names.map((name) => ({ name, place: layoutPlace(this.#layoutDir, name) }));
+    const failures = new Map<string, Error>();
+    const known = new Map<Digest, LayoutLayer>();
+    let written: { digest: Digest; manifestSize: number } | undefined;
+    for (const { name, place } of places) {
+      try {
+        written = await writeLayout(draft, place, known);
+      } catch (error) {
+        if (!(error instanceof ImageError)) throw error;
+        failures.set(name, error);
+      }
+    }
+    const first = places[0]?.place;
+    if (written === undefined || first === undefined) throw saveFailure(failures);
+    const identifier = `${first.path}@${written.digest}`;
+    return { identifier, shortId: identifier, report: { manifestSize: written.manifestSize }, failures };
+  }
+
+  /** The entry with the digest if one is asked for, the only one, or the first for the platform. */
+  #choose({ manifests }: ImageIndex, digest: Digest | undefined): Descriptor | undefined {
+    if (digest !== undefined) return manifests.find((entry) => entry.digest === digest);
+    if (manifests.length === 1) return manifests[0];
+    return manifests.find(({ platform }) => platform !== undefined && satisfies(platform, this.#platform));
+  }
+}
+
+/** A layer in a layout. Sparse layouts name layers that they do not hold. */
+class LayoutLayer extends StoredLayer {
+  readonly #layout: string;
+
+  constructor(diffId: Digest, descriptor: Descriptor, layout: string) {
+    super(diffId, descriptor);
+    this.#layout = layout;
+  }
+
+  compressed(): AsyncIterable<Uint8Array> {
+    return readBlob(this.#layout, this.descriptor);
+  }
+
+  /** Whether the layout holds the blob. */
+  async isHeld(): Promise<boolean> {
+    return access(blobPath(this.#layout, this.descriptor.digest)).then(
+      () => true,
+      () => false,
+    );
+  }
+}
+
+async function readManifest(layout: string, descriptor: Descriptor): Promise<Manifest | ImageIndex> {
+  return parseManifestOrIndex(await readSmallBlob(layout, descriptor), descriptor.mediaType, layout);
+}
+
+/** @param known layers that were new, as an earlier layout of this image holds them now; added to */
+async function writeLayout(
+  draft: ImageDraft,
+  place: LayoutPlace,
+  known: Map<Digest, LayoutLayer>,
+): Promise<{ digest: Digest; manifestSize: number }> {
+  const writer = new LayoutWriter(place.path);
+  try {
+    await writer.begin();
+    const storedOf = (layer: Layer) => (layer.descriptor === undefined ? known.get(layer.diffId) : layer);
+    const distinct = new Map(draft.layers.map((layer) => [layer.descriptor?.digest ?? layer.diffId, layer]));
+    await mapBounded([...distinct.values()], parallelWrites, async (layer, signal) => {
+      const stored = storedOf(layer);
+      if (stored instanceof LayoutLayer && !(await stored.isHeld())) return;
+      const blob = await writer.writeBlob(stored?.descriptor, () => (stored ?? layer).compressed(), signal);
+      if (stored !== undefined) return;
+      const descriptor = { mediaType: gzipLayerType(draft.family), ...blob };
+      known.set(layer.diffId, new LayoutLayer(layer.diffId, descriptor, place.path));
+    });
+
+    const descriptors = draft.layers.map((layer) => storedOf(layer)?.descriptor).filter((known) => known !== undefined);
+    const config = await writer.writeBytes(encodeConfig(draft.config()));
+    const manifest = draft.manifest(
+      config,
+      descriptors.map((layer) => ({ ...layer, mediaType: layerTypeIn(draft.family, layer.mediaType) })),
+    );
+    const { digest, size } = await writer.writeBytes(encodeManifest(manifest));
+    if (place.digest !== undefined && place.digest !== digest) {
+      throw new ImageError("invalid", `${place.path}: the image has another digest than its name, ${digest}`);
+    }
+    const annotations = new Map(place.tag === undefined ? [] : [[refNameAnnotation, place.tag]]);
+    await writer.finish(
+      encodeIndex({
+        schemaVersion: 2,
+        mediaType: mediaTypes.ociIndex,
+        manifests: [{ mediaType: manifest.mediaType, size, digest, annotations: Object.fromEntries(annotations) }],
+      }),
+    );
+    return { digest, manifestSize: size };
+  } catch (error) {
+    await writer.abandon();
+    throw error;
+  }
+}
