@@ -6,16 +6,11 @@ import { extract } from "tar";
 import { writeNpmrcBinding } from "../../images/stack/npmrc.mjs";
 import { makeStack, type Stack } from "../../images/stack/stack.mjs";
 import { type ContainerOptions, importImage, runContainer } from "./containers.ts";
+import { distribution } from "./distribution.ts";
 import type { DockerDaemon } from "./docker-daemon.ts";
 import type { Outcome } from "./run.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
-
-/** `dist/`, where `npm run build` puts what it makes. */
-export const DIST = join(REPOSITORY, "dist");
-
-/** The executables for the host: `creator`, `analyzer`, …, `launcher`. */
-export const HOST_LIFECYCLE = join(DIST, "linux-amd64/lifecycle");
 
 /** A buildpacks directory as `/cnb/buildpacks`, with an `order.toml` in it. */
 export const SAMPLE_BUILDPACKS = join(REPOSITORY, "images/samples/buildpacks");
@@ -28,7 +23,7 @@ export const BUILD_USER = { uid: 1000, gid: 1000 } as const;
 
 /** The sample stack: made on first use, a few seconds, and kept in `dist/`. */
 export function sampleStack(): Promise<Stack> {
-  return makeStack(join(DIST, "stack"));
+  return makeStack(join(REPOSITORY, "dist/stack"));
 }
 
 /** What one build reads and writes, as a platform gives it to the phases; it belongs to {@link BUILD_USER}. */
@@ -155,11 +150,6 @@ export async function makeBuilder(daemon: DockerDaemon, lifecycle?: string): Pro
  * @returns the directory with the executables
  */
 export async function unpackLifecycle(directory: string): Promise<string> {
-  const archives = (await readdir(DIST)).filter((name) => /^lifecycle-v.*\+linux\.x86-64\.tgz$/.test(name));
-  const [archive] = archives;
-  if (archive === undefined || archives.length > 1) {
-    throw new Error(`dist/ holds ${archives.length} archives of the lifecycle where one is expected: npm run build`);
-  }
-  await extract({ file: join(DIST, archive), cwd: directory });
+  await extract({ file: distribution().archive, cwd: directory });
   return join(directory, "lifecycle");
 }
