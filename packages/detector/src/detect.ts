@@ -64,7 +64,9 @@ export async function detect(options: DetectOptions): Promise<Detected> {
 
   const detected = await timed("Detector", options.logger, () =>
     search(prependExtensions(order), store, analyzed, options),
-  );
+  ).catch((error: unknown) => {
+    throw explain(error, options);
+  });
   refuseExtensions(detected);
   writeGroup(options.groupPath, detected.group);
   writePlan(options.planPath, detected.plan);
@@ -117,7 +119,7 @@ async function search(
     return detected;
   } catch (error) {
     resolverLogger.replay(logger, { raiseDebug: true });
-    throw explain(error, options);
+    throw error;
   }
 }
 
