@@ -10,10 +10,12 @@ import { mustRun, run } from "./harness/run.ts";
 
 const PHASES = ["analyzer", "builder", "creator", "detector", "exporter", "restorer"];
 const LIBC = ["ld-linux-x86-64.so.2", "libc.so.6", "libdl.so.2", "libm.so.6", "libpthread.so.0"];
+/** A library that every machine with glibc has, and that the executables do not need. */
+const PRELOADED = "libresolv.so.2";
 const SBOMS = ["lifecycle", "launcher"].flatMap((name) =>
   ["cdx", "spdx", "syft"].map((format) => `${name}.sbom.${format}.json`),
 );
-const EVERYTHING = [...PHASES, ...LIBC, ...SBOMS, "launcher", "lifecycle"].sort();
+const EVERYTHING = [...PHASES, ...LIBC, ...SBOMS, "launcher", "lifecycle", "loader"].sort();
 const BUILD = fileURLToPath(new URL("../packages/lifecycle/build/build.mjs", import.meta.url));
 
 let dist: Distribution;
@@ -27,8 +29,17 @@ beforeAll(async () => {
 afterAll(() => rm(work, { recursive: true, force: true }));
 
 describe.runIf(await requireEmptyRoot())("the archive in a root that holds nothing else", () => {
-  /** What an image may have set for its own application. */
-  const env = { PATH: process.env.PATH ?? "", LD_LIBRARY_PATH: "/broken", HOME: "/nowhere" };
+  /**
+   * What an image may have set for its own application. The programs that make the root see it too; they find a library
+   * of this name where the root has a broken one.
+   */
+  const env = {
+    PATH: process.env.PATH ?? "",
+    HOME: "/nowhere",
+    LD_LIBRARY_PATH: "/broken",
+    LD_PRELOAD: PRELOADED,
+    BUN_JSC_noSuchOption: "1",
+  };
   let root: string;
 
   beforeAll(async () => {
@@ -43,7 +54,7 @@ describe.runIf(await requireEmptyRoot())("the archive in a root that holds nothi
       join(root, "cnb"),
       "lifecycle",
     ]);
-    for (const name of LIBC) await writeFile(join(root, "broken", name), randomBytes(4096));
+    for (const name of [...LIBC, PRELOADED]) await writeFile(join(root, "broken", name), randomBytes(4096));
   });
 
   it.each([...PHASES, "lifecycle"])("%s prints its version", async (name) => {

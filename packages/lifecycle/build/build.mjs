@@ -23,6 +23,7 @@ import { fileURLToPath } from "node:url";
 import { writeArchive } from "./archive.mjs";
 import { BUN, compile, writePortableBun, writeSealedBun } from "./bun.mjs";
 import { descriptor } from "./descriptor.mjs";
+import { compileLoader } from "./loader.mjs";
 import { importTypeScript, writeModules } from "./modules.mjs";
 import { bundledPackages, distributionComponent, npmComponent, sboms, sortedComponents } from "./sbom.mjs";
 
@@ -75,6 +76,8 @@ rmSync(work, { recursive: true });
 
 for (const name of names) symlinkSync("lifecycle", join(lifecycle, name));
 for (const [name, key] of Object.entries(LIBC_FILES)) place(toolchain.libc[key], join(lifecycle, name));
+compileLoader(toolchain, join(lifecycle, "loader"));
+chmodSync(join(lifecycle, "loader"), 0o755);
 place(join(launcherDist, "launcher"), join(lifecycle, "launcher"));
 
 const libc6 = distributionComponent("libc6", toolchain.versions.libc6, "LGPL-2.1-or-later");
@@ -92,7 +95,14 @@ const sbomFiles = { ...sbomsOf("lifecycle", lifecycleComponents), ...sbomsOf("la
 for (const [name, text] of Object.entries(sbomFiles)) writeText(join(lifecycle, name), text);
 writeText(join(portable, "lifecycle.toml"), descriptor({ version, platform, buildpack }));
 
-const files = ["lifecycle", "launcher", ...names, ...Object.keys(LIBC_FILES), ...Object.keys(sbomFiles)].sort();
+const files = [
+  "lifecycle",
+  "launcher",
+  "loader",
+  ...names,
+  ...Object.keys(LIBC_FILES),
+  ...Object.keys(sbomFiles),
+].sort();
 await writeArchive(join(dist, `lifecycle-v${version}+linux.x86-64.tgz`), portable, [
   "lifecycle.toml",
   "lifecycle",

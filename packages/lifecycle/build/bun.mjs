@@ -50,12 +50,12 @@ export function writeSealedBun(path) {
 }
 
 /**
- * Writes a copy of the executable at `sealedBun` that runs with the loader and the libc beside it in
+ * Writes a copy of the executable at `sealedBun` that runs with the loaders and the libc beside it in
  * {@link INSTALL_DIR}, and with no other, whatever the image holds and LD_LIBRARY_PATH says.
  */
 export function writePortableBun(sealedBun, path, patchelf) {
   copyFileSync(sealedBun, path);
-  const loader = join(INSTALL_DIR, "ld-linux-x86-64.so.2");
+  const loader = join(INSTALL_DIR, "loader");
   execFileSync(patchelf, ["--set-interpreter", loader, "--force-rpath", "--set-rpath", INSTALL_DIR, path]);
 }
 
