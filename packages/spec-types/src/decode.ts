@@ -1,4 +1,3 @@
-import { ApiVersion } from "./apis.ts";
 import { FormatError } from "./format-error.ts";
 import { parseJson } from "./json.ts";
 import { parseToml } from "./toml.ts";
@@ -127,15 +126,6 @@ export class Reader {
   value(key: string): TomlValue | undefined {
     const found = this.#keyOf(key);
     return found === undefined ? undefined : this.#table[found];
-  }
-
-  /** An API version; the text stays as it is, since a later check may want to say which module has it. */
-  apiVersion(key: string): string {
-    const text = this.string(key);
-    if (text !== "" && ApiVersion.tryParse(text) === undefined) {
-      throw this.error(`'${text}' is not an API version`, [key], "expected <major>.<minor>, such as 0.12");
-    }
-    return text;
   }
 
   /** An error about the value at `path` below this table. */
