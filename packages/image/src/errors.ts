@@ -3,11 +3,19 @@
  * - `invalid`: a name, manifest, config or digest that is not what its format asks for
  * - `not-found`: a blob or manifest that must be there is not
  * - `unauthorized`: the credentials are missing, wrong, or do not suffice
- * - `unreachable`: no answer, or no TLS connection that can be trusted
+ * - `unreachable`: no answer
+ * - `untrusted`: a TLS certificate that nobody vouches for
  * - `refused`: the registry or file system answered with an error
  * - `corrupt`: bytes do not have the digest or size that they were announced with
  */
-export type ImageErrorCode = "invalid" | "not-found" | "unauthorized" | "unreachable" | "refused" | "corrupt";
+export type ImageErrorCode =
+  | "invalid"
+  | "not-found"
+  | "unauthorized"
+  | "unreachable"
+  | "untrusted"
+  | "refused"
+  | "corrupt";
 
 /** An error about an image, its registry or its layout. The message names the image or address concerned. */
 export class ImageError extends Error {

@@ -17,20 +17,21 @@ export interface ImageStore {
 
   /**
    * Makes sure that `name` could be read if it existed.
-   * @throws ImageError `unauthorized` or `unreachable`
+   * @throws ImageError `unauthorized`, `unreachable`, `untrusted` or `refused`
    */
   checkRead(name: string): Promise<void>;
 
   /**
    * Makes sure that `name` can be read and written, without leaving anything behind.
-   * @throws ImageError `unauthorized`, `unreachable` or `refused`
+   * @throws ImageError `unauthorized`, `unreachable`, `untrusted` or `refused`
    */
   checkWrite(name: string): Promise<void>;
 
   /**
    * Stores an image under all of `names`. Layers that the target has are not sent, new ones are compressed while they
    * are sent, and the name is set last: a failure leaves no name that points at something incomplete.
-   * @returns also when some names failed, as long as one succeeded or the failure is a name's own; see `failures`
+   * @returns also when some names could not be set; see `failures`
+   * @throws ImageError if none could; whatever a layer's stream throws
    */
   save(draft: ImageDraft, names: readonly [string, ...string[]]): Promise<SavedImage>;
 }

@@ -57,9 +57,9 @@ export class Authorizer {
     return `Bearer ${(await token).value}`;
   }
 
-  /** Forgets the tokens: the registry refused one. */
-  forgetTokens(): void {
-    this.#tokens.clear();
+  /** Forgets the token for `scopes`: the registry refused it. */
+  forgetToken(scopes: readonly string[]): void {
+    this.#tokens.delete(scopes.join(" "));
   }
 
   async #fetchToken(challenge: Challenge, scopes: readonly string[]): Promise<Token> {

@@ -93,10 +93,11 @@ export class RegistryClient {
 
     const authorization = await authorizer.header(connection.challenge, scopes);
     let response = await this.#follow(request, connection, authorization);
-    const challenge = response.status === 401 ? parseChallenge(response.headers["www-authenticate"]) : undefined;
+    const refused = response.status === 401 && !request.expect.includes(401);
+    const challenge = refused ? parseChallenge(response.headers["www-authenticate"]) : undefined;
     if (challenge !== undefined && (challenge.scheme === "bearer" || authorization === undefined)) {
       // The token has expired, or this repository wants more than the registry's root did.
-      authorizer.forgetTokens();
+      authorizer.forgetToken(scopes);
       const wanted = challenge.parameters.get("scope");
       if (wanted !== undefined && !scopes.includes(wanted)) scopes.push(wanted);
       const renewed = await authorizer.header(challenge, scopes);
@@ -203,7 +204,7 @@ export class RegistryClient {
   /** Asks for the API's root, once: does the registry speak TLS, and what does it ask of its clients? */
   #connect(): Promise<Connection> {
     if (this.#connection === undefined) {
-      const connection = retrying(() => this.#ping(), this.#options.warn);
+      const connection = this.#ping();
       connection.catch(() => {
         this.#connection = undefined;
       });
@@ -224,7 +225,8 @@ export class RegistryClient {
     try {
       return await Promise.any([tls, this.#pingOver("http:")]);
     } catch (error) {
-      throw (error as AggregateError).errors[1];
+      const [overTls, overHttp]: unknown[] = (error as AggregateError).errors;
+      throw overTls instanceof ImageError && overTls.code === "untrusted" ? overTls : overHttp;
     }
   }
 

@@ -132,7 +132,8 @@ export function connectionError(request: HttpRequest, cause: unknown): Connectio
   const hint = untrusted
     ? "; if the registry's certificate authority is private, name its certificate in SSL_CERT_FILE or SSL_CERT_DIR"
     : "";
-  return new ConnectionError("unreachable", `${describe(request)}: ${message || code}${hint}`, transient, { cause });
+  const kind = untrusted ? "untrusted" : "unreachable";
+  return new ConnectionError(kind, `${describe(request)}: ${message || code}${hint}`, transient, { cause });
 }
 
 /**

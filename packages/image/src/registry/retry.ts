@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ConnectionError } from "./http.ts";
 import { RegistryError } from "./registry-error.ts";
 
-const attempts = 6;
+const attempts = 5;
 const firstDelay = 300;
 const longestDelay = 60_000;
 
