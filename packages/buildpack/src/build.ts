@@ -17,6 +17,7 @@ import {
   parseLaunchToml,
   type Slice,
 } from "@lifecycle/spec-types";
+import { messageOf } from "./error-message.ts";
 import { readLayerToml } from "./layers-dir.ts";
 import type { Logger } from "./logger.ts";
 import { type Buildpack, escapeId } from "./module.ts";
@@ -141,8 +142,7 @@ function inContext<T>(action: string, step: () => T): T {
   try {
     return step();
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`failed to process buildpack layer: failed to ${action}: ${reason}`, { cause: error });
+    throw new Error(`failed to process buildpack layer: failed to ${action}: ${messageOf(error)}`, { cause: error });
   }
 }
 

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Env } from "@lifecycle/env";
 import { nodeEnvFs } from "@lifecycle/env/node";
 import { ApiVersion, type BuildPlan, type BuildPlanSections, MODULE_ENV, parseBuildPlan } from "@lifecycle/spec-types";
+import { messageOf } from "./error-message.ts";
 import type { Module } from "./module.ts";
 import { readOutputFile } from "./output-file.ts";
 import { describeEnd, runCaptured } from "./program.ts";
@@ -122,8 +123,4 @@ function checkPlan(module: Module, run: DetectRun): DetectRun {
     return { ...run, code: undefined, error };
   }
   return run;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -9,6 +9,7 @@ import {
   parseStoreToml,
   type StoreToml,
 } from "@lifecycle/spec-types";
+import { messageOf } from "./error-message.ts";
 import type { Logger } from "./logger.ts";
 import { escapeId } from "./module.ts";
 import { readOutputFile } from "./output-file.ts";
@@ -153,8 +154,7 @@ function readStore(path: string, buildpack: GroupElement): StoreToml | undefined
     const text = readOutputFile(path);
     return text === undefined ? undefined : parseStoreToml(text, path);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`failed decoding store.toml for buildpack ${JSON.stringify(buildpack.id)}: ${reason}`, {
+    throw new Error(`failed decoding store.toml for buildpack ${JSON.stringify(buildpack.id)}: ${messageOf(error)}`, {
       cause: error,
     });
   }

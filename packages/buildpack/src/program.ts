@@ -22,6 +22,9 @@ export type ProgramEnd =
   | { readonly kind: "signalled"; readonly signal: NodeJS.Signals }
   | { readonly kind: "notStarted"; readonly reason: string };
 
+/** Milliseconds after which a write is tried again that would have had to wait. */
+const retryDelay = 5;
+
 /** Where the output of a program that is shown live goes. */
 export interface LiveOutput {
   /** File descriptor that takes standard output and standard error of the program. */
@@ -30,11 +33,15 @@ export interface LiveOutput {
   readonly stripEscapes: boolean;
 }
 
-/** Runs a program with its standard output and error shown as they come, in the order in which it writes them. */
-export async function runLive(program: Program, output: LiveOutput): Promise<ProgramEnd> {
-  if (!output.stripEscapes) return run(program, output.fd);
-  const stripper = new EscapeStripper();
-  return runPiped(program, (chunk) => writeAll(output.fd, stripper.strip(chunk)));
+/**
+ * Runs a program with its standard output and error shown as they come, in the order in which it writes them.
+ *
+ * They do not share our own descriptor: a pipe that a container runtime made for root cannot be opened through
+ * /dev/stderr by the user as whom buildpacks run.
+ */
+export async function runLive(program: Program, { fd, stripEscapes }: LiveOutput): Promise<ProgramEnd> {
+  const stripper = stripEscapes ? new EscapeStripper() : undefined;
+  return runPiped(program, (chunk) => writeAll(fd, stripper?.strip(chunk) ?? chunk));
 }
 
 /**
@@ -123,7 +130,15 @@ function readStart(path: string): string {
 }
 
 function writeAll(fd: number, data: Buffer): void {
-  for (let written = 0; written < data.length; ) written += writeSync(fd, data, written);
+  for (let written = 0; written < data.length; ) {
+    try {
+      written += writeSync(fd, data, written);
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "EAGAIN")) throw error;
+      // Whoever shares the descriptor made it non-blocking, and its reader is slow.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, retryDelay);
+    }
+  }
 }
 
 /** Wordings of the C library for what keeps a program from starting. */

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { MODULE_ENV, type OsDistro, type Target, type TargetMetadata } from "@lifecycle/spec-types";
+import { messageOf } from "./error-message.ts";
 import type { Logger } from "./logger.ts";
 
 const osReleasePath = "/etc/os-release";
@@ -44,8 +45,7 @@ export class BuildTarget {
     try {
       return parseOsRelease(readFileSync(this.#osReleasePath, "utf8"));
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#logger.warn(`Encountered error trying to read /etc/os-release file: ${reason}`);
+      this.#logger.warn(`Encountered error trying to read /etc/os-release file: ${messageOf(error)}`);
       return undefined;
     }
   }
