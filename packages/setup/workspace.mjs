@@ -43,6 +43,7 @@ export function withPnpm() {
     TURBO_TELEMETRY_DISABLED: "1",
     TURBO_NO_UPDATE_NOTIFIER: "1",
     DO_NOT_TRACK: "1",
+    npm_config_update_notifier: "false",
   };
 }
 
@@ -54,7 +55,7 @@ export function ensureDependencies(env) {
   run(
     ["pnpm", "install", "--frozen-lockfile", "--config.confirmModulesPurge=false"],
     env,
-    "install the dependencies: is the npm registry reachable?",
+    "install the dependencies: is the npm registry reachable, and pnpm-lock.yaml up to date?",
   );
 }
 
@@ -62,7 +63,7 @@ export function ensureDependencies(env) {
  * Runs a command at the top of the repository, its output shown as it comes.
  *
  * @param purpose for the message: "cannot <purpose>"
- * @throws SetupError with the command's exit code as its `exitCode`
+ * @throws SetupError when it fails, with its exit code in the message
  */
 export function run([command, ...args], env, purpose) {
   const { status, signal, error } = spawnSync(command, args, { cwd: REPOSITORY, env, stdio: "inherit" });
