@@ -363,14 +363,13 @@ describe("a launcher that fails", () => {
 
   it.each([
     ["[[processes]]\ntype = web", ":2:8: "],
-    ["[[processes]]\ncommand = 3", ": processes[0]: 'command' is no array of strings"],
-    ["processes = 3", ": 'processes' is no array of tables"],
-    ['[[processes]]\ntype = "\xff"', "is not valid UTF-8"],
+    ["[[processes]]\ncommand = 3", ":2:1: processes[0].command: expected a string, found an integer"],
+    ["processes = 3", ":1:1: processes: expected an array, found an integer"],
+    ['[[processes]]\ntype = "\xff"', ": byte 22 is not valid UTF-8"],
   ])("names what is broken in metadata %#", async (metadata, message) => {
     const dir = await layersWith(Buffer.from(metadata, "latin1"));
     const { code, stdout } = await start({ env: { CNB_LAYERS_DIR: dir } });
-    expect(stdout).toContain(`failed to read metadata: `);
-    expect(stdout).toContain(message);
+    expect(stdout).toContain(`failed to read metadata: ${dir}/config/metadata.toml${message}`);
     expect(stdout.trim().split("\n")).toHaveLength(1);
     expect(code).toBe(82);
   });

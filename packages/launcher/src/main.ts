@@ -45,7 +45,7 @@ function run(host: Host, vars: ReadonlyMap<string, string>, log: Log): number {
   const platformApi = platformApiOf(vars.get(ENV.platformApi) ?? "");
   const cwd = host.getcwd();
   const layersDir = absolutePath(vars.get(ENV.layersDir) || DEFAULTS.layersDir, cwd);
-  const { processes, buildpacks } = readMetadata(layersDir, host);
+  const { processes, buildpacks } = readMetadata(layersDir, platformApi, host);
   const launchBuildpacks = buildpacks.map(withApi);
   const name = self.slice(self.lastIndexOf("/") + 1);
   const requested = vars.get(ENV.processType);
@@ -103,12 +103,12 @@ function withApi({ id, api }: { readonly id: string; readonly api: string }): La
   return { id, api: version };
 }
 
-function readMetadata(layersDir: string, host: Host): LaunchMetadata {
+function readMetadata(layersDir: string, platformApi: ApiVersion, host: Host): LaunchMetadata {
   const path = joinPath(layersDir, "config/metadata.toml");
   try {
     const content = host.readFile(path);
     if (content === undefined) throw new Error(`open ${path}: no such file or directory`);
-    return parseLaunchMetadata(content, path);
+    return parseLaunchMetadata(content, path, platformApi);
   } catch (error) {
     throw new LaunchError(`failed to read metadata: ${toByteString(messageOf(error))}`);
   }
