@@ -1,0 +1,11 @@
+export type { Cache } from "./cache.ts";
+export { CacheDirectory } from "./cache-directory.ts";
+export { CacheImage } from "./cache-image.ts";
+export { CacheReadError, LayerError, type LayerErrorCode } from "./errors.ts";
+export { type ExtractOptions, extract } from "./extract.ts";
+export { gzip } from "./gzip.ts";
+export { createdBy, LayerFactory } from "./layer-factory.ts";
+export type { NewLayer } from "./new-layer.ts";
+export { openCache } from "./open-cache.ts";
+export type { Slice } from "./slices.ts";
+export type { Owner } from "./tar-entry.ts";

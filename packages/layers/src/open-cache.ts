@@ -1,0 +1,20 @@
+import type { ImageStore } from "@lifecycle/image";
+import type { Cache } from "./cache.ts";
+import { CacheDirectory } from "./cache-directory.ts";
+import { CacheImage } from "./cache-image.ts";
+
+/**
+ * Opens the cache that a platform has given: an image if it names one, else a directory.
+ * @param where each empty if not given
+ * @param stores.registry where cache images are
+ * @returns undefined if there is none
+ * @throws LayerError or ImageError if it cannot be used
+ */
+export async function openCache(
+  where: { readonly cacheImage: string; readonly cacheDir: string },
+  stores: { readonly registry: ImageStore },
+): Promise<Cache | undefined> {
+  if (where.cacheImage !== "") return CacheImage.open(where.cacheImage, stores.registry);
+  if (where.cacheDir !== "") return CacheDirectory.open(where.cacheDir);
+  return undefined;
+}
