@@ -118,6 +118,9 @@ export class LayoutWriter {
       }
     });
     const blob = { digest: `sha256:${hash.digest("hex")}` as const, size };
+    if (descriptor !== undefined && descriptor.digest !== blob.digest) {
+      throw new ImageError("corrupt", `expected a blob with digest ${descriptor.digest}, found ${blob.digest}`);
+    }
     await this.#publish(temporary, blobPath(this.#layout, blob.digest));
     return blob;
   }

@@ -36,6 +36,9 @@ export class ConnectionError extends ImageError {
 /** A connection on which nothing moves for this long is given up; registries may take minutes to store a blob. */
 const idleTimeout = 300_000;
 
+/** A host that does not take a connection in this time is not there. */
+const connectTimeout = 30_000;
+
 /** Speaks HTTP/1.1 over connections that are kept for the next request. Follows no redirects and adds no headers. */
 export class HttpClient {
   readonly #trust: Trust;
@@ -63,6 +66,14 @@ export class HttpClient {
       agent: secure ? await this.#tlsAgent() : this.#plain,
     });
     outgoing.setTimeout(idleTimeout, () => outgoing.destroy(new Error(`no answer in ${idleTimeout / 1000} s`)));
+    outgoing.once("socket", (socket) => {
+      if (!socket.connecting) return;
+      const timer = setTimeout(
+        () => outgoing.destroy(new Error(`no connection in ${connectTimeout / 1000} s`)),
+        connectTimeout,
+      );
+      for (const event of ["connect", "close"]) socket.once(event, () => clearTimeout(timer));
+    });
     const answer = new Promise<http.IncomingMessage>((resolve, reject) => {
       outgoing.once("response", resolve);
       // Stays for the life of the request: a connection may fail again after the answer.

@@ -108,6 +108,9 @@ async function send(
   discard(patched);
 
   const digest: Digest = `sha256:${sent.hash.digest("hex")}`;
+  if (source.descriptor !== undefined && source.descriptor.digest !== digest) {
+    throw new ImageError("corrupt", `expected a blob with digest ${source.descriptor.digest}, found ${digest}`);
+  }
   commit.searchParams.set("digest", digest);
   const committed = await client.requestOnce({
     method: "PUT",
