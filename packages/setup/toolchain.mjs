@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   existsSync,
@@ -65,7 +66,7 @@ function fetchOrFind() {
     if (!(error instanceof SetupError)) throw error;
     const found = findTools();
     if (found === undefined)
-      throw new SetupError(`${error.message}; with a working mirror it is fetched, else: ${BY_HAND}`);
+      throw new SetupError(`${error.message}; give apt a working mirror, or install what is missing: ${BY_HAND}`);
     say(`${error.message}; using the tools installed on this system`);
     return found;
   }
@@ -74,9 +75,9 @@ function fetchOrFind() {
 function fetchTools() {
   const apt = new Apt(join(HOME, "apt"));
   apt.update();
-  const staging = mkdtempSync(join(HOME, "unpack-"));
   const packages = [...apt.download([...TOOLS, "libc6"]), ...downloadQuickjs(apt)];
   checkLibc(packages.find(({ name }) => name === "libc6").version);
+  const staging = mkdtempSync(join(HOME, "unpack-"));
   // libc apart from the rest: the tools run with the machine's own loader, which takes no other libc than its own.
   for (const { name, file } of packages) unpack(file, join(staging, name === "libc6" ? "libc" : "root"));
   for (const part of ["root", "libc"]) {
@@ -124,7 +125,27 @@ function findTools() {
   if (gcc === undefined || patchelf === undefined || ![...musl, quickjsDir].every((path) => existsSync(path))) {
     return undefined;
   }
-  return describe({ cc: [gcc], musl, quickjsDir, patchelf, libcDirs: [join("/lib", TRIPLET)], versions: {} });
+  return describe({
+    cc: [gcc],
+    musl,
+    quickjsDir,
+    patchelf,
+    libcDirs: [join("/lib", TRIPLET)],
+    versions: installedVersions(),
+  });
+}
+
+function installedVersions() {
+  const packages = ["libc6", "musl-dev", QUICKJS];
+  const shown = spawnSync("dpkg-query", ["--show", "--showformat", `\${Package} \${Version}\n`, ...packages], {
+    encoding: "utf8",
+  });
+  return Object.fromEntries(
+    (shown.stdout ?? "")
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.split(" ")),
+  );
 }
 
 function describe({ cc, musl: [muslLibDir, muslIncludeDir], quickjsDir, patchelf, libcDirs, versions }) {

@@ -77,8 +77,10 @@ rmSync(work, { recursive: true });
 for (const name of names) symlinkSync("lifecycle", join(lifecycle, name));
 for (const [name, key] of Object.entries(LIBC_FILES)) place(toolchain.libc[key], join(lifecycle, name));
 compileLoader(toolchain, join(lifecycle, "loader"));
-chmodSync(join(lifecycle, "loader"), 0o755);
 place(join(launcherDist, "launcher"), join(lifecycle, "launcher"));
+// Modes are part of the product, whatever the umask.
+for (const path of [lifecycle, join(host, "lifecycle"), join(lifecycle, "lifecycle"), join(lifecycle, "loader")])
+  chmodSync(path, 0o755);
 
 const libc6 = distributionComponent("libc6", toolchain.versions.libc6, "LGPL-2.1-or-later");
 const lifecycleComponents = [
