@@ -1,5 +1,6 @@
+import { join } from "node:path";
 import { type Image, ImageError, type ImageStore } from "@lifecycle/image";
-import { extractLayer } from "@lifecycle/layers";
+import { extract, LayerError } from "@lifecycle/layers";
 import { ExitCode, failedTo, inContext, type Logger, targetOf, timed } from "@lifecycle/phase";
 import {
   type Analyzed,
@@ -147,8 +148,13 @@ async function restoreSbom(
         `image ${JSON.stringify(image.name)} does not contain layer with diff ID ${JSON.stringify(sbom.sha)}`,
       );
     }
-    await extractLayer(layer.uncompressed(), { below: layersDir });
+    await extract(layer.uncompressed(), { within: join(layersDir, "sbom") });
   } catch (error) {
+    if (error instanceof LayerError && error.code === "refused") {
+      // such as an image whose layers directory was another one; its SBOM files are made anew
+      logger.warn(`Skipping restore of SBOM from previous image: ${error.message}`);
+      return;
+    }
     throw inContext("retrieving launch SBOM layer", error);
   }
 }

@@ -25,7 +25,7 @@ export async function create(context: PhaseContext, access: ImageAccess): Promis
 
   if (!inputs.skipLayers || inputs.platformApi.atLeast("0.10")) {
     logger.phase("RESTORING");
-    const cache = openCache(inputs, access, logger);
+    const cache = await openCache(inputs, access);
     await restore({ ...inputs, logger, group: group.group, layersMetadata: analyzed.layersMetadata, cache });
   }
 

@@ -1,9 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { isCached, LayersDir } from "@lifecycle/buildpack";
-import type { Cache, LayerFactory, NewLayer } from "@lifecycle/layers";
-import { createdBy } from "@lifecycle/layers";
-import { inContext, type Logger, messageOf, timed } from "@lifecycle/phase";
+import { type Cache, CacheReadError, createdBy, type LayerFactory, type NewLayer } from "@lifecycle/layers";
+import { type Logger, messageOf, timed } from "@lifecycle/phase";
 import type {
   ApiVersion,
   BuildpackLayerMetadata,
@@ -80,4 +79,28 @@ async function cacheSbom(options: CacheOptions, previous: CacheMetadata): Promis
   const layer = await options.factory.sbomLayer(options.layersDir, "cache");
   await addOrReuse(options, layer, previous.sbom.sha);
   return layer.diffId;
+}
+
+async function addOrReuse(
+  { cache, logger }: CacheOptions,
+  layer: NewLayer,
+  previousSha: string | undefined,
+): Promise<void> {
+  if (layer.diffId === previousSha) {
+    try {
+      await cache.verifyLayer(previousSha);
+      logger.info(`Reusing cache layer '${layer.id}'`);
+      logger.debug(`Layer '${layer.id}' SHA: ${layer.diffId}`);
+      await cache.reuseLayer(previousSha);
+    } catch (error) {
+      if (!(error instanceof CacheReadError)) {
+        throw error;
+      }
+      logger.warn(`Skipping reuse for layer ${layer.id}: ${error.message}`);
+    }
+  }
+  // also said of a reused layer, as by the reference; the cache keeps the one that it has
+  logger.info(`Adding cache layer '${layer.id}'`);
+  logger.debug(`Layer '${layer.id}' SHA: ${layer.diffId}`);
+  await cache.addLayer(layer);
 }

@@ -3,7 +3,15 @@ import { join } from "node:path";
 import { escapeId } from "@lifecycle/buildpack";
 import { type Image, ImageDraft, type ImageStore, type SavedImage } from "@lifecycle/image";
 import type { LayerFactory } from "@lifecycle/layers";
-import { ExitCode, failedTo, inContext, lifecycleVersion, type Logger, readBuildMetadata, timed } from "@lifecycle/phase";
+import {
+  ExitCode,
+  failedTo,
+  inContext,
+  type Logger,
+  lifecycleVersion,
+  readBuildMetadata,
+  timed,
+} from "@lifecycle/phase";
 import {
   type Analyzed,
   type ApiVersion,

@@ -9,7 +9,12 @@ const processDir = "/cnb/process";
 /** Sets what the launcher finds in its environment, and the PATH under which processes can be called by type. */
 export function setEnvironment(
   image: ImageDraft,
-  { platformApi, layersDir, appDir, logger }: { platformApi: ApiVersion; layersDir: string; appDir: string; logger: Logger },
+  {
+    platformApi,
+    layersDir,
+    appDir,
+    logger,
+  }: { platformApi: ApiVersion; layersDir: string; appDir: string; logger: Logger },
 ): void {
   const variables = [
     [ENV.layersDir, layersDir],

@@ -27,7 +27,7 @@ export async function runExport(
   const { inputs, env, logger } = context;
   const { platformApi, uid, gid, layersDir } = inputs;
   const factory = new LayerFactory({ uid, gid, debug: (line) => logger.debug(line) });
-  const cache = openCache(inputs, access, logger);
+  const cache = await openCache(inputs, access);
 
   const image = async (): Promise<void> => {
     const report = await exportImage({
@@ -39,15 +39,19 @@ export async function runExport(
       analyzed: readAnalyzed(inputs.analyzedPath, logger),
       runImageForExport: runImageForExport(inputs, logger),
       project: readProjectMetadata(inputs.projectMetadataPath, logger),
-      createdAt: sourceDateEpoch(env["SOURCE_DATE_EPOCH"], platformApi, logger),
+      createdAt: sourceDateEpoch(env.SOURCE_DATE_EPOCH, platformApi, logger),
     });
     writeReport(inputs.reportPath, report);
   };
   const cached = async (): Promise<void> => {
     if (cache !== undefined) {
-      await exportCache({ platformApi, logger, cache, factory, group, layersDir }).catch((error: unknown) => {
+      try {
+        await exportCache({ platformApi, logger, cache, factory, group, layersDir });
+      } catch (error) {
         logger.warn(`Failed to export cache: ${messageOf(error)}`);
-      });
+      } finally {
+        await cache.close();
+      }
     }
   };
 

@@ -1,4 +1,4 @@
-import { type ImageStore, LayoutStore, RegistryStore, resolveKeychain } from "@lifecycle/image";
+import { type ImageStore, LayoutStore, RegistryStore, resolveKeychain, Trust } from "@lifecycle/image";
 import { failedTo, LifecycleError } from "./errors.ts";
 import { ExitCode } from "./exit-codes.ts";
 import { registryImages } from "./resolve-inputs.ts";
@@ -19,9 +19,10 @@ export interface ImageAccess {
  * @param furtherImages images that are known from files, not from inputs
  */
 export async function openImageAccess(
-  { inputs, env }: PhaseContext,
+  context: PhaseContext,
   furtherImages: readonly string[] = [],
 ): Promise<ImageAccess> {
+  const { inputs } = context;
   if (inputs.useDaemon) {
     throw new LifecycleError(
       "-daemon is not supported by this version of the lifecycle; export to a registry, or with -layout to a directory",
@@ -29,10 +30,27 @@ export async function openImageAccess(
     );
   }
   try {
-    const keychain = await resolveKeychain([...registryImages(inputs), ...furtherImages], env);
-    const registry = new RegistryStore({ keychain, insecureRegistries: inputs.insecureRegistries });
-    return { images: inputs.useLayout ? new LayoutStore(inputs.layoutDir) : registry, registry };
+    const registry = await openRegistry(context, [...registryImages(inputs), ...furtherImages]);
+    return { images: inputs.useLayout ? new LayoutStore(inputs) : registry, registry };
   } catch (error) {
     throw failedTo("resolve keychain", error);
   }
+}
+
+/**
+ * Registries, with all credentials for those of the images.
+ *
+ * @throws ImageError when CNB_REGISTRY_AUTH is malformed
+ */
+export async function openRegistry(
+  { inputs, env, logger }: Pick<PhaseContext, "inputs" | "env" | "logger">,
+  images: readonly string[],
+): Promise<RegistryStore> {
+  const warn = (message: string): void => logger.warn(message);
+  return new RegistryStore({
+    keychain: await resolveKeychain(images, env, warn),
+    trust: new Trust(env),
+    insecureRegistries: inputs.insecureRegistries,
+    warn,
+  });
 }

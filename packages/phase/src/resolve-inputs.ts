@@ -122,7 +122,8 @@ function fillPreviousImage({ inputs }: PhaseContext): void {
  * Takes the run image from run.toml, or before Platform API 0.12 from stack.toml, unless it is given: the first image
  * there, or the mirror of it that is in the output image's registry.
  */
-async function fillRunImage({ inputs, env, logger }: PhaseContext): Promise<void> {
+async function fillRunImage(context: PhaseContext): Promise<void> {
+  const { inputs, logger } = context;
   if (inputs.runImage !== "") {
     return;
   }
@@ -136,7 +137,7 @@ async function fillRunImage({ inputs, env, logger }: PhaseContext): Promise<void
     }
     candidate = {};
   }
-  inputs.runImage = await bestRunImage(registry, candidate, accessChecker(inputs, env));
+  inputs.runImage = await bestRunImage(registry, candidate, accessChecker(context));
 }
 
 function fillExportRunImage({ inputs, env, logger }: PhaseContext): void {

@@ -1,23 +1,25 @@
-import { parseReference, RegistryStore, resolveKeychain } from "@lifecycle/image";
+import { parseReference } from "@lifecycle/image";
 import type { RunImageForExport } from "@lifecycle/spec-types";
 import { LifecycleError } from "./errors.ts";
 import { ExitCode } from "./exit-codes.ts";
 import { readAnalyzed, readBuildMetadata, readRun, readStack } from "./files.ts";
-import type { Environment, Inputs } from "./inputs.ts";
+import { openRegistry } from "./image-access.ts";
+import type { Inputs } from "./inputs.ts";
 import type { Logger } from "./logger.ts";
+import type { PhaseContext } from "./run-phase.ts";
 
 /** Whether an image may be read. */
 export type AccessCheck = (image: string) => Promise<boolean>;
 
 /** Asks the image's registry; a daemon's or a layout's images are all taken as readable. */
-export function accessChecker(inputs: Inputs, env: Environment): AccessCheck {
+export function accessChecker(context: Pick<PhaseContext, "inputs" | "env" | "logger">): AccessCheck {
+  const { inputs } = context;
   if (inputs.useDaemon || inputs.useLayout) {
     return () => Promise.resolve(true);
   }
   return async (image) => {
     try {
-      const keychain = await resolveKeychain([image], env);
-      await new RegistryStore({ keychain, insecureRegistries: inputs.insecureRegistries }).checkRead(image);
+      await (await openRegistry(context, [image])).checkRead(image);
       return true;
     } catch {
       return false;

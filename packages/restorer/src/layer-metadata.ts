@@ -92,7 +92,12 @@ function restoreFromCache(
   }
 }
 
-/** By name, so that the log is the same for the same input. */
+/**
+ * By name, so that the log is the same for the same input. Names come from labels: one that leads out of the
+ * buildpack's directory is none that a lifecycle wrote.
+ */
 function sorted(layers: Layers): [string, BuildpackLayerMetadata][] {
-  return [...layers].sort(([one], [other]) => (one < other ? -1 : 1));
+  return [...layers]
+    .filter(([name]) => name !== "" && name !== "." && name !== ".." && !/[/\0]/.test(name))
+    .sort(([one], [other]) => (one < other ? -1 : 1));
 }

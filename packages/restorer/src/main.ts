@@ -1,3 +1,4 @@
+import { openCache } from "@lifecycle/layers";
 import {
   accessChecker,
   becomeUser,
@@ -17,7 +18,6 @@ import {
   targetOf,
   writeAnalyzed,
 } from "@lifecycle/phase";
-import { openCache } from "@lifecycle/layers";
 import type { Analyzed, Group } from "@lifecycle/spec-types";
 import { restore } from "./restore.ts";
 
@@ -78,14 +78,14 @@ const restorer: Phase<ImageAccess> = {
       logger,
       group: group.group,
       layersMetadata: analyzed.layersMetadata,
-      cache: openCache(inputs, access, logger),
+      cache: await openCache(inputs, access),
     });
   },
 };
 
 /** Adds to analyzed.toml what only is known once the group is: whether the run image can be read, and its target. */
 async function updateAnalyzed(context: PhaseContext, access: ImageAccess, group: Group): Promise<Analyzed> {
-  const { inputs, env, logger } = context;
+  const { inputs, logger } = context;
   let analyzed = readAnalyzed(inputs.analyzedPath, logger);
   const runImage = analyzed.runImage;
   if (runImage === undefined) {
@@ -94,7 +94,7 @@ async function updateAnalyzed(context: PhaseContext, access: ImageAccess, group:
   const name = runImage.image ?? "";
   if (inputs.platformApi.atLeast("0.14")) {
     const { images } = readRun(inputs.runPath, logger);
-    await requireAccessibleRunImage(name, images, accessChecker(inputs, env));
+    await requireAccessibleRunImage(name, images, accessChecker(context));
   }
   const lacksTarget = (runImage.target?.os ?? "") === "";
   if (inputs.platformApi.atLeast("0.10") && group.groupExtensions.length > 0 && lacksTarget) {

@@ -1,5 +1,6 @@
-import { LayersDir } from "@lifecycle/buildpack";
-import { type Cache, extractLayer, LayerError } from "@lifecycle/layers";
+import { join } from "node:path";
+import { type Layer, LayersDir } from "@lifecycle/buildpack";
+import { type Cache, CacheReadError, extract, LayerError } from "@lifecycle/layers";
 import { ExitCode, failedTo, inContext, type Logger, timed } from "@lifecycle/phase";
 import type { ApiVersion, CacheMetadata, GroupElement, LayersMetadata } from "@lifecycle/spec-types";
 import { restoreLayerMetadata } from "./layer-metadata.ts";
@@ -86,7 +87,56 @@ async function restoreCacheLayers(
         continue;
       }
       logger.info(`Restoring data for ${JSON.stringify(identifier)} from cache`);
-      await restoreContents(layer.path, identifier, sha, cache, logger);
+      await restoreContents(layer, sha, cache, logger);
     }
   }
+}
+
+/** A layer that cannot be restored whole is removed, so that the buildpack makes it anew. */
+async function restoreContents(layer: Layer, sha: string, cache: Cache, logger: Logger): Promise<void> {
+  logger.debug(`Retrieving data for ${JSON.stringify(sha)}`);
+  try {
+    await extract(cache.retrieveLayer(sha), { within: layer.path });
+  } catch (error) {
+    layer.remove();
+    if (!isUnusable(error)) {
+      throw inContext(`restoring layer ${layer.identifier}`, error);
+    }
+    logger.warn(`Skipping restore for layer ${layer.identifier}: ${error.message}`);
+  }
+}
+
+async function restoreSboms(
+  { platformApi, skipLayers, layersDir, group, cache, logger }: RestoreOptions,
+  { sbom }: CacheMetadata,
+): Promise<void> {
+  if (platformApi.lessThan("0.8")) {
+    return;
+  }
+  if (sbom.sha !== "") {
+    logger.info("Restoring data for SBOM from cache");
+  }
+  if (skipLayers) {
+    return;
+  }
+  if (sbom.sha !== "" && cache !== undefined) {
+    logger.debug(`Retrieving SBOM layer data for ${JSON.stringify(sbom.sha)}`);
+    try {
+      await extract(cache.retrieveLayer(sbom.sha), { within: join(layersDir, "sbom") });
+    } catch (error) {
+      if (!isUnusable(error)) {
+        throw error;
+      }
+      logger.warn(`Skipping restore of SBOM from cache: ${error.message}`);
+    }
+  }
+  restoreSbomFiles(layersDir, group);
+}
+
+/** Whether the cache is at fault: then what it lacks is made anew. Anything else, such as a full disk, ends the build. */
+function isUnusable(error: unknown): error is Error {
+  return (
+    error instanceof CacheReadError ||
+    (error instanceof LayerError && (error.code === "corrupt" || error.code === "refused"))
+  );
 }
