@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import {
   chmodSync,
+  createReadStream,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -13,14 +14,13 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { fromLatin1, toBytePath } from "./byte-path.ts";
 import { type ExtractOptions, extract } from "./extract.ts";
 import { makeTree } from "./fixture-tree.ts";
-import { gzip } from "./gzip.ts";
 import { LayerFactory } from "./layer-factory.ts";
 import { encodeHeader, type TarHeader } from "./tar-header.ts";
 
@@ -58,7 +58,7 @@ function pack(bytes: Buffer, options: Partial<ExtractOptions> = {}): Promise<voi
 }
 
 describe("extracting a layer", () => {
-  it("brings back what a layer was made of, whatever the names, compressed or not", async () => {
+  it("brings back what a layer was made of, whatever the names", async () => {
     const layers = join(directory, "layers");
     mkdirSync(join(layers, "vendor_bp"), { recursive: true });
     const path = join(layers, "vendor_bp", "layer");
@@ -77,19 +77,14 @@ describe("extracting a layer", () => {
     ]);
     const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
     const before = await new LayerFactory(owner).dirLayer("layer", path, "test");
-    const tar: Uint8Array[] = [];
-    for await (const chunk of before.uncompressed()) tar.push(chunk);
+    const tar = join(directory, "layer.tar");
+    await writeFile(tar, before.uncompressed());
 
-    for (const source of [() => tar, () => gzip(tar), () => [gzipSync(Buffer.concat(tar))]]) {
-      execFileSync("chmod", ["-R", "u+rwX", path]);
-      rmSync(path, { recursive: true });
-      async function* streamed(): AsyncGenerator<Uint8Array> {
-        yield* source();
-      }
-      await extract(streamed(), { within: layers, owner });
-      const after = await new LayerFactory(owner).dirLayer("layer", path, "test");
-      expect(after.diffId).toBe(before.diffId);
-    }
+    execFileSync("chmod", ["-R", "u+rwX", path]);
+    rmSync(path, { recursive: true });
+    await extract(createReadStream(tar), { within: layers, owner });
+    const after = await new LayerFactory(owner).dirLayer("layer", path, "test");
+    expect(after.diffId).toBe(before.diffId);
     execFileSync("chmod", ["-R", "u+rwX", path]);
   });
 

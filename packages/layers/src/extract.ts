@@ -19,7 +19,6 @@ import {
 } from "node:fs";
 import { resolve } from "node:path";
 import { type BytePath, childPath, fromLatin1, parentPath, toBytePath, toFileSystem, toText } from "./byte-path.ts";
-import { decompress } from "./decompress.ts";
 import { LayerError, reasonOf, systemCode } from "./errors.ts";
 import type { Owner } from "./tar-entry.ts";
 import { type EntrySink, type ReadEntry, TarReader } from "./tar-reader.ts";
@@ -41,11 +40,12 @@ export interface ExtractOptions {
 }
 
 /**
- * Puts a layer's files where they belong: entry `/layers/vendor_bp/layer/file` at that path. The archive may be
- * compressed. Modes are restored, setuid, setgid and sticky bits too; times and owners are not, as in the reference.
+ * Puts a layer's files where they belong: entry `/layers/vendor_bp/layer/file` at that path. Modes are restored, setuid,
+ * setgid and sticky bits too; times and owners are not, as in the reference.
  * Directories that were there keep their modes; files and symlinks that were there are replaced, never written through.
  *
  * What is made before an error stays. Memory stays flat.
+ * @param source the layer's tar
  * @throws LayerError `refused` for an entry outside `within`, below a symlink, or of a type that is no file, directory
  *   or link; `corrupt` for a damaged archive; `unwritable` with the path; and what the source throws
  */
@@ -53,7 +53,7 @@ export async function extract(source: AsyncIterable<Uint8Array>, options: Extrac
   const extractor = new Extractor(options);
   const reader = new TarReader(extractor);
   try {
-    for await (const chunk of decompress(source)) reader.write(chunk);
+    for await (const chunk of source) reader.write(chunk);
     reader.finish();
   } finally {
     extractor.close();
