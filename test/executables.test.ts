@@ -63,7 +63,9 @@ describe.runIf(await requireEmptyRoot())("the archive in a root that holds nothi
   });
 
   it.each(PHASES)("%s explains its flags when it is given one that it does not have", async (name) => {
-    const outcome = await runInRoot(root, [`/cnb/lifecycle/${name}`, "-no-such-flag"], { env });
+    const outcome = await runInRoot(root, [`/cnb/lifecycle/${name}`, "-no-such-flag"], {
+      env: { ...env, CNB_PLATFORM_API: "0.13" },
+    });
     expect(outcome.code).toBe(2);
     expect(outcome.stderr).toContain("flag provided but not defined: -no-such-flag");
     expect(outcome.stderr).toMatch(/^ {2}-log-level string$/m);
