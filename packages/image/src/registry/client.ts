@@ -217,11 +217,8 @@ export class RegistryClient {
     const tls = this.#pingOver("https:");
     if (!this.#options.mayBePlain) return tls;
     // TLS comes first, but who speaks only plain HTTP may also leave TLS without an answer.
-    const settled = tls.then(
-      () => {},
-      () => {},
-    );
-    await Promise.race([settled, sleep(plainDelay)]);
+    const inTime = await Promise.race([tls.catch(() => undefined), sleep(plainDelay, undefined, { ref: false })]);
+    if (inTime !== undefined) return inTime;
     try {
       return await Promise.any([tls, this.#pingOver("http:")]);
     } catch (error) {
