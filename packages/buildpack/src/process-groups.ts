@@ -11,11 +11,10 @@ let exitCode: number | undefined;
 
 /**
  * Makes a running program end together with this process: a signal that ends the lifecycle is passed on to the
- * program's process group, and the lifecycle exits with 128 plus the signal's number once all groups' leaders have
- * ended.
+ * program's process group, and the lifecycle exits with 128 plus the signal's number once all programs have ended.
  *
  * @param pid leader of the group
- * @returns to be called when the program has ended
+ * @returns to be called when the program has ended and its output has been taken
  */
 export function trackGroup(pid: number): () => void {
   if (groups.size === 0) for (const signal of stopSignals) process.on(signal, stopAll);

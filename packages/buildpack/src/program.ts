@@ -69,16 +69,27 @@ export function describeEnd(end: ProgramEnd): string {
 
 async function runPiped(program: Program, take: (chunk: Buffer) => void): Promise<ProgramEnd> {
   const { readFd, writeFd } = openPipe();
-  const ended = run(program, writeFd);
+  const { ended, untrack } = start(program, writeFd);
   closeSync(writeFd);
-  for await (const chunk of createReadStream("", { fd: readFd })) take(chunk as Buffer);
-  return ended;
+  try {
+    for await (const chunk of createReadStream("", { fd: readFd })) take(chunk as Buffer);
+    return await ended;
+  } finally {
+    untrack();
+  }
 }
 
-/** Started synchronously, so that the caller may close `outputFd` at once. */
-function run(program: Program, outputFd: number): Promise<ProgramEnd> {
+/** A program that was started, or could not be. */
+interface Started {
+  readonly ended: Promise<ProgramEnd>;
+  /** To be called once its last output is taken: when the lifecycle is told to stop, it waits for that. */
+  readonly untrack: () => void;
+}
+
+function start(program: Program, outputFd: number): Started {
+  const without = (end: ProgramEnd): Started => ({ ended: Promise.resolve(end), untrack: () => {} });
   if (statSync(program.cwd, { throwIfNoEntry: false }) === undefined) {
-    return Promise.resolve({ kind: "notStarted", reason: `chdir ${program.cwd}: no such file or directory` });
+    return without({ kind: "notStarted", reason: `chdir ${program.cwd}: no such file or directory` });
   }
   let child: ChildProcess;
   try {
@@ -90,17 +101,18 @@ function run(program: Program, outputFd: number): Promise<ProgramEnd> {
       detached: true,
     });
   } catch (error) {
-    return Promise.resolve(notStarted(program, error));
+    return without(notStarted(program, error));
   }
-  const untrack = child.pid === undefined ? undefined : trackGroup(child.pid);
-  return new Promise((resolve) => {
+  const { pid } = child;
+  const ended = new Promise<ProgramEnd>((resolve) => {
     child.once("error", (error) => resolve(notStarted(program, error)));
     child.once("exit", (code, signal) => {
-      if (untrack === undefined) return;
-      untrack();
+      // Bun reports an exit also of what it could not start.
+      if (pid === undefined) return;
       resolve(code === null ? { kind: "signalled", signal: signal ?? "SIGKILL" } : { kind: "exited", code });
     });
   });
+  return { ended, untrack: pid === undefined ? () => {} : trackGroup(pid) };
 }
 
 function notStarted(program: Program, error: unknown): ProgramEnd {
@@ -112,11 +124,12 @@ function notStarted(program: Program, error: unknown): ProgramEnd {
 
 /** Says which interpreter is missing if the program itself is there, since the error of exec(2) names neither. */
 function missingInterpreter(path: string): string {
-  if (statSync(path, { throwIfNoEntry: false }) === undefined) return "";
-  const interpreter = /^#![ \t]*(\S+)/.exec(readStart(path))?.[1];
-  return interpreter === undefined
-    ? " (the loader that the program asks for does not exist)"
-    : ` (its interpreter ${interpreter} does not exist)`;
+  try {
+    const interpreter = /^#![ \t]*(\S+)/.exec(readStart(path))?.[1];
+    return ` (${interpreter === undefined ? "the loader it asks for" : `its interpreter ${interpreter}`} does not exist)`;
+  } catch {
+    return "";
+  }
 }
 
 function readStart(path: string): string {
