@@ -2,17 +2,18 @@
  * Puts the lifecycle together, from the bundles of the executables' packages and the launcher, into `dist/` (or into the
  * folder that is its argument):
  *
- *   host/lifecycle   the executable as it runs on the build machine
- *   portable/        `lifecycle.toml` and `lifecycle/` as they are in the archive
- *   lifecycle-v<version>+linux.x86-64.tgz
+ *   linux-amd64/  `lifecycle.toml` and `lifecycle/`, whose executables run on the build machine
+ *   lifecycle-v<version>+linux.x86-64.tgz  the same, whose executables run from /cnb/lifecycle in any image
  *
  * `place.mjs` puts them where users look for them. The bytes depend on the sources, the toolchain and Node alone.
  */
 import {
   chmodSync,
   copyFileSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -57,73 +58,71 @@ const { names, platform, buildpack } = await importTypeScript(
 );
 
 const dist = resolve(process.argv[2] ?? join(home, "dist"));
-const host = join(dist, "host");
-const portable = join(dist, "portable");
-const lifecycle = join(portable, "lifecycle");
 rmSync(dist, { recursive: true, force: true });
-for (const dir of [host, lifecycle]) mkdirSync(dir, { recursive: true });
-
+const host = join(dist, "linux-amd64");
+mkdirSync(join(host, "lifecycle"), { recursive: true });
 const work = mkdtempSync(join(dist, "work-"));
+const portable = join(work, "portable");
+mkdirSync(join(portable, "lifecycle"), { recursive: true });
+
 const modules = join(work, "modules");
 const bun = join(work, "bun");
 const portableBun = join(work, "portable-bun");
 await writeModules(modules, packages, { version, names });
 writeSealedBun(bun);
 writePortableBun(bun, portableBun, toolchain.patchelf);
-compile(modules, "main.mjs", bun, join(host, "lifecycle"));
-compile(modules, "main.mjs", portableBun, join(lifecycle, "lifecycle"));
-rmSync(work, { recursive: true });
+compile(modules, "main.mjs", bun, join(host, "lifecycle/lifecycle"));
+compile(modules, "main.mjs", portableBun, join(portable, "lifecycle/lifecycle"));
+for (const [name, key] of Object.entries(LIBC_FILES)) {
+  copyFileSync(toolchain.libc[key], join(portable, "lifecycle", name));
+}
+compileLoader(toolchain, join(portable, "lifecycle/loader"));
 
-for (const name of names) symlinkSync("lifecycle", join(lifecycle, name));
-for (const [name, key] of Object.entries(LIBC_FILES)) place(toolchain.libc[key], join(lifecycle, name));
-compileLoader(toolchain, join(lifecycle, "loader"));
-place(join(launcherDist, "launcher"), join(lifecycle, "launcher"));
-// Modes are part of the product, whatever the umask.
-for (const path of [lifecycle, join(host, "lifecycle"), join(lifecycle, "lifecycle"), join(lifecycle, "loader")])
-  chmodSync(path, 0o755);
-
-const libc6 = distributionComponent("libc6", toolchain.versions.libc6, "LGPL-2.1-or-later");
 const lifecycleComponents = [
   ...names.flatMap((name) => bundledPackages(join(packages, name, "dist", `${name}.meta.json`))),
   npmComponent(dirname(dirname(BUN))),
-  libc6,
+  distributionComponent("libc6", toolchain.versions.libc6, "LGPL-2.1-or-later"),
 ];
 const launcherComponents = [
   ...bundledPackages(join(launcherDist, "launcher.meta.json")),
   distributionComponent("qjs-src", toolchain.versions["qjs-src"], "MIT"),
   distributionComponent("musl-dev", toolchain.versions["musl-dev"], "MIT"),
 ];
-const sbomFiles = { ...sbomsOf("lifecycle", lifecycleComponents), ...sbomsOf("launcher", launcherComponents) };
-for (const [name, text] of Object.entries(sbomFiles)) writeText(join(lifecycle, name), text);
-writeText(join(portable, "lifecycle.toml"), descriptor({ version, platform, buildpack }));
+const texts = {
+  "lifecycle.toml": descriptor({ version, platform, buildpack }),
+  ...sbomsOf("lifecycle", lifecycleComponents),
+  ...sbomsOf("launcher", launcherComponents),
+};
+for (const root of [host, portable]) {
+  for (const [path, text] of Object.entries(texts)) writeFileSync(join(root, path), text);
+  for (const name of names) symlinkSync("lifecycle", join(root, "lifecycle", name));
+  copyFileSync(join(launcherDist, "launcher"), join(root, "lifecycle/launcher"));
+  setModes(root);
+}
 
-const files = [
-  "lifecycle",
-  "launcher",
-  "loader",
-  ...names,
-  ...Object.keys(LIBC_FILES),
-  ...Object.keys(sbomFiles),
-].sort();
+const files = readdirSync(join(portable, "lifecycle")).sort();
 await writeArchive(join(dist, `lifecycle-v${version}+linux.x86-64.tgz`), portable, [
   "lifecycle.toml",
   "lifecycle",
   ...files.map((name) => `lifecycle/${name}`),
 ]);
+rmSync(work, { recursive: true });
 
+/** SBOM files by the path they have beside their executable. */
 function sbomsOf(name, components) {
   const documents = sboms(name, version, sortedComponents(components));
-  return Object.fromEntries(Object.entries(documents).map(([format, text]) => [`${name}.sbom.${format}.json`, text]));
+  return Object.fromEntries(
+    Object.entries(documents).map(([format, text]) => [`lifecycle/${name}.sbom.${format}.json`, text]),
+  );
 }
 
-function place(from, to) {
-  copyFileSync(from, to);
-  chmodSync(to, 0o755);
-}
-
-function writeText(path, text) {
-  writeFileSync(path, text);
-  chmodSync(path, 0o644);
+/** Modes are part of the product, whatever the umask and the toolchain's own files say. */
+function setModes(root) {
+  chmodSync(join(root, "lifecycle"), 0o755);
+  for (const path of readdirSync(root, { recursive: true })) {
+    const isText = Object.hasOwn(texts, path);
+    if (!lstatSync(join(root, path)).isSymbolicLink()) chmodSync(join(root, path), isText ? 0o644 : 0o755);
+  }
 }
 
 function readJson(path) {
