@@ -109,12 +109,12 @@ export class LayoutWriter {
     if (descriptor !== undefined && (await this.#has(descriptor))) return descriptor;
     const hash = createHash("sha256");
     let size = 0;
-    const temporary = await this.#writeTemporary(async (file, path) => {
+    const temporary = await this.#writeTemporary(async (file) => {
       for await (const chunk of start()) {
         signal.throwIfAborted();
         hash.update(chunk);
         size += chunk.length;
-        await file.appendFile(chunk).catch((error) => Promise.reject(fileError(error, path)));
+        await file.appendFile(chunk).catch((error) => Promise.reject(fileError(error, this.#layout)));
       }
     });
     const blob = { digest: `sha256:${hash.digest("hex")}` as const, size };
@@ -158,18 +158,18 @@ export class LayoutWriter {
   }
 
   async #writeFile(path: string, bytes: Uint8Array): Promise<void> {
-    const temporary = await this.#writeTemporary((file, name) =>
-      file.writeFile(bytes).catch((error) => Promise.reject(fileError(error, name))),
+    const temporary = await this.#writeTemporary((file) =>
+      file.writeFile(bytes).catch((error) => Promise.reject(fileError(error, path))),
     );
     await this.#publish(temporary, path);
   }
 
-  async #writeTemporary(write: (file: FileHandle, path: string) => Promise<void>): Promise<string> {
+  async #writeTemporary(write: (file: FileHandle) => Promise<void>): Promise<string> {
     const path = join(this.#layout, `.${randomUUID()}.tmp`);
     this.#temporary.add(path);
-    const file = await open(path, "wx", 0o644).catch((error) => Promise.reject(fileError(error, path)));
+    const file = await open(path, "wx", 0o644).catch((error) => Promise.reject(fileError(error, this.#layout)));
     try {
-      await write(file, path);
+      await write(file);
     } finally {
       await file.close();
     }

@@ -144,36 +144,37 @@ export class RegistryStore implements ImageStore {
     };
     const descriptorOf = (layer: Layer) =>
       layer.descriptor === undefined ? sent.descriptors.get(layer.diffId) : inFamily(draft, layer.descriptor);
-    const allDescriptors = () => {
-      const descriptors = draft.layers.map(descriptorOf).filter((descriptor) => descriptor !== undefined);
-      return descriptors.length === draft.layers.length ? descriptors : undefined;
-    };
 
-    const unchanged = allDescriptors();
-    if (unchanged !== undefined) {
+    const known = draft.layers.map(descriptorOf).filter((descriptor) => descriptor !== undefined);
+    if (known.length === draft.layers.length) {
       // With all layers known, so is the manifest: the name may stand for it already.
-      const { bytes, digest } = manifestOf(unchanged);
+      const { bytes, digest } = manifestOf(known);
       if ((await headManifest(client, reference)) === digest) return { digest, manifestSize: bytes.length };
     }
 
-    const sendConfig = (signal: AbortSignal) =>
-      upload(client, repository, { descriptor: configBlob, open: () => once(config) }, signal);
-    const sendLayer = async (layer: Layer, signal: AbortSignal) => {
+    const send = async (layer: Layer, signal: AbortSignal): Promise<Descriptor> => {
       const descriptor = descriptorOf(layer);
-      if (descriptor !== undefined && !isDistributable(descriptor.mediaType)) return;
+      if (descriptor !== undefined && !isDistributable(descriptor.mediaType)) return descriptor;
       const mountFrom = layer instanceof RegistryLayer ? layer.mountableFor(client) : sent.repositories.get(client);
       const open = () => layer.compressed();
       const blob = await upload(client, repository, { descriptor, open, mountFrom }, signal);
-      if (descriptor === undefined)
-        sent.descriptors.set(layer.diffId, { mediaType: gzipLayerType(draft.family), ...blob });
+      if (descriptor !== undefined) return descriptor;
+      const made = { mediaType: gzipLayerType(draft.family), ...blob };
+      sent.descriptors.set(layer.diffId, made);
+      return made;
     };
-    // A layer that occurs twice is sent once.
-    const distinct = new Map(draft.layers.map((layer) => [descriptorOf(layer)?.digest ?? layer.diffId, layer]));
-    await mapBounded([undefined, ...distinct.values()], parallelUploads, async (layer, signal) => {
-      await (layer === undefined ? sendConfig(signal) : sendLayer(layer, signal));
-    });
-
-    const { bytes, digest } = manifestOf(allDescriptors() ?? []);
+    const begun = new Map<Digest, Promise<Descriptor>>();
+    const sendOnce = (layer: Layer, signal: AbortSignal) => {
+      const key = descriptorOf(layer)?.digest ?? layer.diffId;
+      const sending = begun.get(key) ?? send(layer, signal);
+      begun.set(key, sending);
+      return sending;
+    };
+    const [layers] = await Promise.all([
+      mapBounded(draft.layers, parallelUploads, sendOnce),
+      upload(client, repository, { descriptor: configBlob, open: () => once(config) }),
+    ]);
+    const { bytes, digest } = manifestOf(layers);
     await putManifest(client, reference, bytes, draft);
     sent.repositories.set(client, repository);
     return { digest, manifestSize: bytes.length };

@@ -25,7 +25,7 @@ export async function upload(
   client: RegistryClient,
   repository: string,
   source: UploadSource,
-  signal: AbortSignal,
+  signal?: AbortSignal,
 ): Promise<{ digest: Digest; size: number }> {
   const { descriptor, mountFrom } = source;
   if (descriptor !== undefined) {
@@ -79,14 +79,14 @@ async function send(
   client: RegistryClient,
   repository: string,
   source: UploadSource,
-  signal: AbortSignal,
+  signal?: AbortSignal,
 ): Promise<{ digest: Digest; size: number }> {
   const location = await start(client, repository);
   let sent = { hash: createHash("sha256"), size: 0 };
   async function* stream(): AsyncGenerator<Uint8Array> {
     sent = { hash: createHash("sha256"), size: 0 };
     for await (const chunk of source.open()) {
-      signal.throwIfAborted();
+      signal?.throwIfAborted();
       sent.hash.update(chunk);
       sent.size += chunk.length;
       yield chunk;
