@@ -152,22 +152,23 @@ describe("the process", () => {
   });
 
   it("replaces the launcher: it has its pid and gets its signals", async () => {
-    const child = spawn(linked("plain"), ["wait"], { env: variables(), stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(linked("plain"), ["wait"], { env: variables(), stdio: ["ignore", "pipe", "ignore"] });
     const output: string[] = [];
     child.stdout.setEncoding("utf8").on("data", (chunk) => output.push(chunk));
     await expect.poll(() => output.join("")).toContain("ready\n");
     expect(readFileSync(`/proc/${child.pid}/comm`, "utf8")).toBe("show\n");
+    const exited = once(child, "exit");
     child.kill("SIGTERM");
-    expect(await once(child, "exit")).toEqual([42, null]);
+    expect(await exited).toEqual([42, null]);
 
-    const direct = spawn(linked("plain"), [], { env: variables(), stdio: ["ignore", "pipe", "inherit"] });
-    const shell = spawn(linked("shell"), [], { env: variables(), stdio: ["ignore", "pipe", "inherit"] });
-    for (const process of [direct, shell]) {
+    for (const type of ["plain", "shell"]) {
+      const process = spawn(linked(type), [], { env: variables(), stdio: ["ignore", "pipe", "ignore"] });
+      const closed = once(process, "close");
       let text = "";
       process.stdout.setEncoding("utf8").on("data", (chunk) => {
         text += chunk;
       });
-      await once(process, "close");
+      await closed;
       expect(text).toContain(`pid ${process.pid}\n`);
     }
   });

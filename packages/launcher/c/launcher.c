@@ -81,11 +81,30 @@ static char *to_bytes(JSContext *ctx, JSValueConst value, size_t *length) {
     return bytes;
 }
 
+/* What the system says about an error, in lower case as a part of a sentence. */
+static const char *reason_of(int error, char *buffer, size_t size) {
+    snprintf(buffer, size, "%s", strerror(error));
+    buffer[0] = tolower(buffer[0]);
+    return buffer;
+}
+
 static JSValue throw_errno(JSContext *ctx, int error) {
-    char message[128];
-    snprintf(message, sizeof message, "%s", strerror(error));
-    message[0] = tolower(message[0]);
-    return JS_ThrowPlainError(ctx, "%s", message);
+    char reason[128];
+    return JS_ThrowPlainError(ctx, "%s", reason_of(error, reason, sizeof reason));
+}
+
+/* Throws `<action> <path>: <reason>`, the path being of any length. */
+static JSValue throw_path_error(JSContext *ctx, const char *action, const char *path, int error) {
+    char reason[128];
+    reason_of(error, reason, sizeof reason);
+    size_t size = strlen(action) + strlen(path) + strlen(reason) + 4;
+    char *message = js_malloc(ctx, size);
+    if (!message) return JS_EXCEPTION;
+    int length = snprintf(message, size, "%s %s: %s", action, path, reason);
+    JSValue thrown = JS_NewError(ctx);
+    JS_SetPropertyStr(ctx, thrown, "message", from_bytes(ctx, message, length));
+    js_free(ctx, message);
+    return JS_Throw(ctx, thrown);
 }
 
 /* As to_bytes, for what the kernel takes: a NUL inside would cut it silently. */
@@ -136,10 +155,11 @@ static JSValue host_stat(JSContext *ctx, JSValueConst self, int argc, JSValueCon
     char *path = to_c_string(ctx, argv[0]);
     if (!path) return JS_EXCEPTION;
     struct stat stats;
-    int failed = stat(path, &stats), error = errno;
+    JSValue kind;
+    if (!stat(path, &stats)) kind = JS_NewString(ctx, S_ISDIR(stats.st_mode) ? "directory" : "file");
+    else kind = errno == ENOENT ? JS_UNDEFINED : throw_path_error(ctx, "stat", path, errno);
     js_free(ctx, path);
-    if (failed) return error == ENOENT ? JS_UNDEFINED : throw_errno(ctx, error);
-    return JS_NewString(ctx, S_ISDIR(stats.st_mode) ? "directory" : "file");
+    return kind;
 }
 
 static const char *entry_kind(DIR *dir, const struct dirent *entry) {
@@ -157,13 +177,8 @@ static const char *entry_kind(DIR *dir, const struct dirent *entry) {
     }
 }
 
-static JSValue host_read_dir(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-    char *path = to_c_string(ctx, argv[0]);
-    if (!path) return JS_EXCEPTION;
-    DIR *dir = opendir(path);
-    int error = errno;
-    js_free(ctx, path);
-    if (!dir) return error == ENOENT ? JS_UNDEFINED : throw_errno(ctx, error);
+/* The entries of an open directory, incomplete if *error is set. */
+static JSValue entries_of(JSContext *ctx, DIR *dir, int *error) {
     JSValue entries = JS_NewArray(ctx);
     uint32_t count = 0;
     const struct dirent *entry;
@@ -177,11 +192,28 @@ static JSValue host_read_dir(JSContext *ctx, JSValueConst self, int argc, JSValu
         JS_SetPropertyStr(ctx, object, "kind", JS_NewString(ctx, kind));
         JS_SetPropertyUint32(ctx, entries, count++, object);
     }
-    error = errno;
-    closedir(dir);
-    if (!error) return entries;
-    JS_FreeValue(ctx, entries);
-    return throw_errno(ctx, error);
+    *error = errno;
+    return entries;
+}
+
+static JSValue host_read_dir(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
+    char *path = to_c_string(ctx, argv[0]);
+    if (!path) return JS_EXCEPTION;
+    JSValue entries = JS_UNDEFINED;
+    int error = 0;
+    DIR *dir = opendir(path);
+    if (dir) {
+        entries = entries_of(ctx, dir, &error);
+        closedir(dir);
+    } else if (errno != ENOENT) {
+        error = errno;
+    }
+    if (error) {
+        JS_FreeValue(ctx, entries);
+        entries = throw_path_error(ctx, "open", path, error);
+    }
+    js_free(ctx, path);
+    return entries;
 }
 
 /*
@@ -216,16 +248,20 @@ static char *read_all(JSContext *ctx, int fd, size_t limit, size_t *length) {
 static JSValue host_read_file(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
     char *path = to_c_string(ctx, argv[0]);
     if (!path) return JS_EXCEPTION;
-    int fd = open(path, O_RDONLY | O_CLOEXEC), error = errno;
+    JSValue content = JS_UNDEFINED;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        size_t length;
+        char *bytes = read_all(ctx, fd, MAX_FILE_BYTES, &length);
+        int error = bytes && length > MAX_FILE_BYTES ? EFBIG : errno;
+        close(fd);
+        content = bytes && length <= MAX_FILE_BYTES ? from_bytes(ctx, bytes, length)
+                                                    : throw_path_error(ctx, "read", path, error);
+        js_free(ctx, bytes);
+    } else if (errno != ENOENT) {
+        content = throw_path_error(ctx, "open", path, errno);
+    }
     js_free(ctx, path);
-    if (fd < 0) return error == ENOENT ? JS_UNDEFINED : throw_errno(ctx, error);
-    size_t length;
-    char *bytes = read_all(ctx, fd, MAX_FILE_BYTES, &length);
-    error = errno;
-    close(fd);
-    if (!bytes) return throw_errno(ctx, error);
-    JSValue content = length > MAX_FILE_BYTES ? throw_errno(ctx, EFBIG) : from_bytes(ctx, bytes, length);
-    js_free(ctx, bytes);
     return content;
 }
 
@@ -234,22 +270,19 @@ static JSValue host_why_not_executable(JSContext *ctx, JSValueConst self, int ar
     if (!path) return JS_EXCEPTION;
     struct stat stats;
     int error = stat(path, &stats) ? errno : S_ISDIR(stats.st_mode) ? EISDIR : 0;
-    if (!error && faccessat(AT_FDCWD, path, X_OK, AT_EACCESS)) error = errno;
+    /* Not faccessat with AT_EACCESS: older container runtimes refuse faccessat2. Nobody starts this set-user-ID. */
+    if (!error && access(path, X_OK)) error = errno;
     js_free(ctx, path);
-    if (!error) return JS_UNDEFINED;
-    throw_errno(ctx, error);
-    JSValue thrown = JS_GetException(ctx);
-    JSValue message = JS_GetPropertyStr(ctx, thrown, "message");
-    JS_FreeValue(ctx, thrown);
-    return message;
+    char reason[128];
+    return error ? JS_NewString(ctx, reason_of(error, reason, sizeof reason)) : JS_UNDEFINED;
 }
 
 static JSValue host_chdir(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
     char *path = to_c_string(ctx, argv[0]);
     if (!path) return JS_EXCEPTION;
-    int failed = chdir(path), error = errno;
+    JSValue result = chdir(path) ? throw_path_error(ctx, "chdir", path, errno) : JS_UNDEFINED;
     js_free(ctx, path);
-    return failed ? throw_errno(ctx, error) : JS_UNDEFINED;
+    return result;
 }
 
 static JSValue host_getcwd(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
@@ -343,7 +376,7 @@ static JSValue run_exec_d(JSContext *ctx, char *path, char **variables, size_t l
     close(out[1]);
     if (error) {
         close(out[0]);
-        return throw_errno(ctx, error);
+        return throw_path_error(ctx, "fork/exec", path, error);
     }
     size_t length;
     char *output = read_all(ctx, out[0], limit, &length);

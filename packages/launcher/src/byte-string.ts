@@ -1,3 +1,5 @@
+import { messageOf, step } from "./launch-error.ts";
+
 /** Text as a string of its UTF-8 bytes, one per character: the form in which the host takes and gives strings. */
 export function toByteString(text: string): string {
   if (!/[^\0-\x7f]/.test(text)) return text;
@@ -40,6 +42,24 @@ export function fromByteString(bytes: string): string {
     at += length;
   }
   return text;
+}
+
+/** Stands in for a name that may be no text. */
+const NAME = "\0";
+
+/**
+ * Hands bytes to a parser that knows only text. What it throws becomes a byte string again.
+ *
+ * @param name what the bytes are, in errors
+ * @throws Error if the bytes are not valid UTF-8, or if `parse` throws
+ */
+export function parseText<T>(bytes: string, name: string, parse: (text: string, name: string) => T): T {
+  const text = step(name, () => fromByteString(bytes));
+  try {
+    return parse(text, NAME);
+  } catch (error) {
+    throw new Error(toByteString(messageOf(error)).replace(NAME, () => name));
+  }
 }
 
 function continuation(bits: number): number {

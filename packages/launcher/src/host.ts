@@ -12,7 +12,7 @@ export interface ExecDResult {
  * What the launcher needs of an operating system; `c/launcher.c` provides it.
  *
  * Strings hold one byte per character (code points 0 to 255), so that names, arguments and values that are not UTF-8
- * pass through unchanged. Errors thrown carry the system's message alone, as in `permission denied`.
+ * pass through unchanged. Errors read `open /layers: permission denied`; those of `execve` carry the reason alone.
  */
 export interface Host extends EnvFs {
   /** The name it was started by, and its arguments. */

@@ -1,6 +1,5 @@
 import { type ApiVersion, type Process, parseBuildMetadata } from "@lifecycle/spec-types";
-import { fromByteString, toByteString } from "./byte-string.ts";
-import { step } from "./launch-error.ts";
+import { parseText, toByteString } from "./byte-string.ts";
 
 /** What the launcher needs of `<layers>/config/metadata.toml`, with all strings as the host takes them. */
 export interface LaunchMetadata {
@@ -13,13 +12,11 @@ export interface LaunchMetadata {
  *
  * @param content bytes of the file
  * @param file names it in errors
- * @throws Error if it is not UTF-8; FormatError if it is not what it should be
+ * @throws Error naming the place if it is not what it should be
  */
 export function parseLaunchMetadata(content: string, file: string, platformApi: ApiVersion): LaunchMetadata {
-  const { processes, buildpacks } = parseBuildMetadata(
-    step(file, () => fromByteString(content)),
-    file,
-    platformApi,
+  const { processes, buildpacks } = parseText(content, file, (text, name) =>
+    parseBuildMetadata(text, name, platformApi),
   );
   return {
     processes: processes.map((process) => ({

@@ -26,7 +26,7 @@ export interface LaunchInputs {
  */
 export function launch(inputs: LaunchInputs, host: Host): never {
   const { start, env, appDir } = inputs;
-  step("change to app directory", () => changeDirectory(appDir, host));
+  step("change to app directory", () => host.chdir(appDir));
   const layers = step("find layers", () => layersOf(inputs, host));
   step("modify env", () => addLayerEnv(layers, start.type, env, host));
   step("exec.d", () => {
@@ -42,7 +42,7 @@ function launchDirectly({ type, command, args }: StartCommand, env: Env, working
   const [program] = command;
   if (program === undefined) throw new Error(`no command provided for process type "${type}"`);
   // A relative command is one of the process's working directory, so go there before looking for it.
-  step("change directory", () => changeDirectory(workingDirectory, host));
+  step("change directory", () => host.chdir(workingDirectory));
   const path = step("path lookup", () => lookPath(program, env.get("PATH") ?? "", host));
   return step("direct exec", () => host.execve(path, [...command, ...args], env.list()));
 }
@@ -92,10 +92,6 @@ function children(dir: string, accept: (kind: string) => boolean, host: Host): s
     .filter(({ kind }) => accept(kind))
     .map(({ name }) => joinPath(dir, name))
     .sort();
-}
-
-function changeDirectory(path: string, host: Host): void {
-  step(`chdir ${path}`, () => host.chdir(path));
 }
 
 /** A path as seen from a directory, which "" leads to. */

@@ -1,6 +1,5 @@
 import { joinPath, newLaunchEnv, parseEnviron } from "@lifecycle/env";
 import { ApiVersion, DEFAULTS, ENV, isSupported } from "@lifecycle/spec-types";
-import { toByteString } from "./byte-string.ts";
 import type { Host } from "./host.ts";
 import { absolutePath, launch } from "./launch.ts";
 import { LaunchError, messageOf, step } from "./launch-error.ts";
@@ -33,12 +32,8 @@ export function main(host: Host): number {
 
 function run(host: Host, vars: ReadonlyMap<string, string>, log: Log): number {
   const [self = "", ...userArgs] = host.argv;
-  if (
-    userArgs.length === 1 &&
-    userArgs[0] === "-version" &&
-    self.endsWith("launcher") &&
-    !self.startsWith(PROCESS_DIR)
-  ) {
+  const name = self.slice(self.lastIndexOf("/") + 1);
+  if (name === "launcher" && !self.startsWith(PROCESS_DIR) && userArgs.length === 1 && userArgs[0] === "-version") {
     host.write(`${__LIFECYCLE_VERSION__}\n`);
     return 0;
   }
@@ -47,7 +42,6 @@ function run(host: Host, vars: ReadonlyMap<string, string>, log: Log): number {
   const layersDir = absolutePath(vars.get(ENV.layersDir) || DEFAULTS.layersDir, cwd);
   const { processes, buildpacks } = readMetadata(layersDir, platformApi, host);
   const launchBuildpacks = buildpacks.map(withApi);
-  const name = self.slice(self.lastIndexOf("/") + 1);
   const requested = vars.get(ENV.processType);
   if (requested) {
     log.warn(`${ENV.processType} is not supported in Platform API ${platformApi}`);
@@ -110,7 +104,7 @@ function readMetadata(layersDir: string, platformApi: ApiVersion, host: Host): L
     if (content === undefined) throw new Error(`open ${path}: no such file or directory`);
     return parseLaunchMetadata(content, path, platformApi);
   } catch (error) {
-    throw new LaunchError(`failed to read metadata: ${toByteString(messageOf(error))}`);
+    throw new LaunchError(`failed to read metadata: ${messageOf(error)}`);
   }
 }
 
