@@ -16,15 +16,16 @@ export class BoundedOutput {
     this.#tailLimit = limit - this.#headLimit;
   }
 
+  /** Copies what it keeps. */
   add(chunk: Buffer): void {
     const forHead = chunk.subarray(0, this.#headLimit - this.#headBytes);
     if (forHead.length > 0) {
-      this.#head.push(forHead);
+      this.#head.push(Buffer.from(forHead));
       this.#headBytes += forHead.length;
     }
     const rest = chunk.subarray(forHead.length);
     if (rest.length === 0) return;
-    this.#tail.push(rest);
+    this.#tail.push(Buffer.from(rest));
     this.#tailBytes += rest.length;
     this.#trimTail();
   }

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, createReadStream, openSync, readSync, statSync, writeSync } from "node:fs";
+import { closeSync, openSync, read, readSync, statSync, writeSync } from "node:fs";
 import { BoundedOutput } from "./bounded-output.ts";
 import { EscapeStripper } from "./escape-stripper.ts";
 import { openPipe } from "./pipe.ts";
@@ -21,6 +21,9 @@ export type ProgramEnd =
   | { readonly kind: "exited"; readonly code: number }
   | { readonly kind: "signalled"; readonly signal: NodeJS.Signals }
   | { readonly kind: "notStarted"; readonly reason: string };
+
+/** Bytes read at once: what a pipe holds. */
+const chunkSize = 65_536;
 
 /** Milliseconds after which a write is tried again that would have had to wait. */
 const retryDelay = 5;
@@ -72,10 +75,27 @@ async function runPiped(program: Program, take: (chunk: Buffer) => void): Promis
   const { ended, untrack } = start(program, writeFd);
   closeSync(writeFd);
   try {
-    for await (const chunk of createReadStream("", { fd: readFd })) take(chunk as Buffer);
+    await readAll(readFd, take);
     return await ended;
   } finally {
+    closeSync(readFd);
     untrack();
+  }
+}
+
+/**
+ * Reads to the end. A stream would do the same, but its machinery takes longer to load than most programs run.
+ *
+ * @param take must copy what it keeps of a chunk
+ */
+async function readAll(fd: number, take: (chunk: Buffer) => void): Promise<void> {
+  const buffer = Buffer.allocUnsafe(chunkSize);
+  for (;;) {
+    const length = await new Promise<number>((resolve, reject) => {
+      read(fd, buffer, 0, buffer.length, null, (error, count) => (error === null ? resolve(count) : reject(error)));
+    });
+    if (length === 0) return;
+    take(buffer.subarray(0, length));
   }
 }
 
