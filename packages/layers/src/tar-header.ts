@@ -160,8 +160,9 @@ function writeText(block: Buffer, [offset, length]: readonly [number, number], t
 
 /** Writes a number with leading zeros and a NUL at its end; one that does not fit, which PAX carries, as zero. */
 function writeOctal(block: Buffer, [offset, length]: readonly [number, number], value: number): void {
-  const digits = value > octalLimit(length) ? "0" : value.toString(8);
-  block.write(digits.padStart(length - 1, "0"), offset, "latin1");
+  const digits = value.toString(8);
+  const fitting = digits.length < length ? digits : "0";
+  block.write(fitting.padStart(length - 1, "0"), offset, "latin1");
   block[offset + length - 1] = 0;
 }
 
