@@ -16,3 +16,4 @@ export { Trust } from "./registry/trust.ts";
 export { RegistryStore, type RegistryStoreOptions } from "./registry-store.ts";
 export { saveFailure } from "./save-failure.ts";
 export type { ImageStore, SavedImage } from "./store.ts";
+export type { Transfer, TransferObserver, TransferProgress } from "./transfer.ts";
