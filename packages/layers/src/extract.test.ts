@@ -187,6 +187,21 @@ describe("extracting a layer", () => {
     expect(existsSync(join(directory, "x"))).toBe(false);
   });
 
+  it("trusts no further than it is told", async () => {
+    mkdirSync(join(directory, "layers/bp"), { recursive: true });
+    mkdirSync(join(directory, "elsewhere"));
+    symlinkSync("../../elsewhere", join(directory, "layers/bp/layer"));
+    const tar = archive(entry("/layers/bp", { type: "5" }), entry("/layers/bp/layer/x", { contents: "x" }));
+    const options = { trusted: join(directory, "layers"), within: join(directory, "layers/bp/layer") };
+    await expect(pack(tar, options)).rejects.toMatchObject({ code: "refused" });
+    expect(readdirSync(join(directory, "elsewhere"))).toEqual([]);
+    rmSync(join(directory, "layers/bp"), { recursive: true });
+    await pack(tar, options);
+    expect(readFileSync(join(directory, "layers/bp/layer/x"), "utf8")).toBe("x");
+    const beside = archive(entry("/layers/bp/other/x", { contents: "x" }));
+    await expect(pack(beside, options)).rejects.toMatchObject({ code: "refused" });
+  });
+
   it("stops at the bounds it is given", async () => {
     const many = archive(entry("/layers/a", { contents: "12345" }), entry("/layers/b", { contents: "12345" }));
     await expect(pack(many, { maxEntries: 1 })).rejects.toThrow("more than 1 entries");

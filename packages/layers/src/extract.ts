@@ -25,10 +25,15 @@ import { type EntrySink, type ReadEntry, TarReader } from "./tar-reader.ts";
 
 export interface ExtractOptions {
   /**
-   * The directory that entries must lie in, as an absolute path; its parents may be named by entries too, but are
-   * never changed. It and its parents are trusted to be what they are, symlinks included; nothing below is.
+   * The directory that entries must lie in, as an absolute path. Entries may also name the directories above it, which
+   * are made if they are not there and else left alone.
    */
   readonly within: string;
+  /**
+   * `within` or a directory above it: this and those above it are trusted to be what they are, symlinks included;
+   * nothing below is. By default `within`.
+   */
+  readonly trusted?: string;
   /** What entries' paths, absolute or not, are relative to; `/` unless given. Part of `within`. */
   readonly root?: string;
   /** Who is to own what is made; by default who runs this. Others need root. The archive's own owners do not count. */
@@ -67,6 +72,7 @@ const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | 
 class Extractor implements EntrySink {
   readonly #root: BytePath;
   readonly #within: BytePath;
+  readonly #trusted: BytePath;
   readonly #owner: Owner | undefined;
   readonly #maxEntries: number;
   readonly #maxBytes: number;
@@ -74,7 +80,7 @@ class Extractor implements EntrySink {
   #bytes = 0;
   #file: { readonly path: BytePath; readonly descriptor: number; readonly mode: number } | undefined;
 
-  /** Directories below `within` that are known to be directories, not symlinks. */
+  /** Directories below the trusted one that are known to be directories, not symlinks. */
   readonly #directories = new Set<BytePath>();
 
   /** Directories made here and the modes they get at the end, when nothing has to be put into them any more. */
@@ -83,11 +89,15 @@ class Extractor implements EntrySink {
   constructor(options: ExtractOptions) {
     this.#root = toBytePath(resolve(options.root ?? "/"));
     this.#within = toBytePath(resolve(options.within));
+    this.#trusted = toBytePath(resolve(options.trusted ?? options.within));
     this.#owner = options.owner;
     this.#maxEntries = options.maxEntries ?? 20e6;
     this.#maxBytes = options.maxBytes ?? 2 ** 40;
-    if (!isAtOrBelow(this.#within, this.#root)) {
-      throw new LayerError("invalid", `${options.within} is not in ${options.root}`);
+    for (const [inner, outer] of [
+      [this.#trusted, this.#root],
+      [this.#within, this.#trusted],
+    ] as const) {
+      if (!isAtOrBelow(inner, outer)) throw new LayerError("invalid", `${toText(inner)} is not in ${toText(outer)}`);
     }
   }
 
@@ -160,8 +170,7 @@ class Extractor implements EntrySink {
   }
 
   #makeDirectory(path: BytePath, mode: number): void {
-    const isTrusted = isAtOrBelow(this.#within, path);
-    if (isTrusted) {
+    if (isAtOrBelow(this.#trusted, path)) {
       this.#makeTrusted(path, mode);
       return;
     }
@@ -174,7 +183,7 @@ class Extractor implements EntrySink {
   #makeParent(path: BytePath): void {
     const parent = parentPath(path);
     if (this.#directories.has(parent)) return;
-    if (parent === this.#within) this.#makeTrusted(parent, undefined);
+    if (parent === this.#trusted) this.#makeTrusted(parent, undefined);
     else {
       this.#makeParent(parent);
       if (this.#claimDirectory(parent)) this.#modes.set(parent, 0o777 & ~currentUmask());
@@ -182,7 +191,7 @@ class Extractor implements EntrySink {
     this.#directories.add(parent);
   }
 
-  /** Makes `within` or a directory above it, unless there is one, perhaps through symlinks. */
+  /** Makes the trusted directory or one above it, unless there is one, perhaps through symlinks. */
   #makeTrusted(path: BytePath, mode: number | undefined): void {
     if (path === this.#root || path === "/") return;
     const found = writing(path, () => statSync(toFileSystem(path), { throwIfNoEntry: false }));
