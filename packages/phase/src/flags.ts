@@ -40,6 +40,7 @@ const flags = {
   layers: string("layersDir", "path to layers directory"),
   layout: bool("useLayout", "export to OCI layout format on disk"),
   "layout-dir": string("layoutDir", "path to output directory for images in OCI layout format"),
+  "log-format": string("logFormat", "logging format: text or json"),
   "log-level": string("logLevel", "logging level"),
   "no-color": bool("noColor", "disable color output"),
   order: string("orderPath", "path to order.toml"),

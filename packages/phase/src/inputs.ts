@@ -28,6 +28,8 @@ export interface Inputs {
   launcherSbomDir: string;
   layersDir: string;
   layoutDir: string;
+  /** `json` or `text`; empty means text. */
+  logFormat: string;
   logLevel: string;
   noColor: boolean;
   orderPath: string;
@@ -82,8 +84,9 @@ export function inputsFromEnvironment(platformApi: ApiVersion, env: Environment)
     launcherSbomDir: DEFAULTS.launcherSbomDir,
     layersDir: withDefault("layersDir"),
     layoutDir: text("layoutDir"),
+    logFormat: text("logFormat"),
     logLevel: withDefault("logLevel"),
-    noColor: boolean(text("noColor")),
+    noColor: boolean(text("noColor")) || Boolean(env.NO_COLOR),
     orderPath: withDefault("orderPath"),
     outputImage: "",
     parallelExport: boolean(text("parallelExport")),

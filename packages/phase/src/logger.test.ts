@@ -44,3 +44,25 @@ it.each([
 it("refuses a level that there is not", () => {
   expect(() => record({ level: "loud", color: false })).toThrow("failed to parse log level: invalid level");
 });
+
+it("writes JSON, one object per line, with the phase", () => {
+  const entries: string[] = [];
+  const logger = new ConsoleLogger({ level: "info", color: true, format: "json", phase: "creator" }, (text) =>
+    entries.push(text),
+  );
+  logger.warn("low on disk", { image: "app" });
+  logger.phase("EXPORTING");
+  logger.info("Reusing layer 'a:b'", { buildpack: "a" });
+  expect(entries.every((text) => /^[^\n]+\n$/.test(text))).toBe(true);
+  expect(entries.map((text) => JSON.parse(text))).toEqual([
+    { level: "warn", time: expect.any(String), phase: "creator", image: "app", msg: "low on disk" },
+    { level: "info", time: expect.any(String), phase: "exporting", msg: "EXPORTING" },
+    { level: "info", time: expect.any(String), phase: "exporting", buildpack: "a", msg: "Reusing layer 'a:b'" },
+  ]);
+});
+
+it("refuses a format that there is not", () => {
+  expect(() => new ConsoleLogger({ level: "info", color: false, format: "xml" }, () => {})).toThrow(
+    "failed to parse log format: 'xml' is neither text nor json",
+  );
+});

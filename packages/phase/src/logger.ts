@@ -16,12 +16,21 @@ const reset = "\u001b[0m";
 const pinoWarn = 40;
 const pinoError = 50;
 
+/** What a line is about, for who reads JSON. Text lines say it in words. */
+export interface LogFields {
+  readonly buildpack?: string;
+  readonly image?: string;
+  readonly direction?: "upload" | "download";
+  readonly bytes?: number;
+  readonly totalBytes?: number;
+}
+
 /** Where the phases say what they do. Everything goes to standard output, as in the reference. */
 export interface Logger {
-  debug(message: string): void;
-  info(message: string): void;
-  warn(message: string): void;
-  error(message: string): void;
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
   /** The heading of a phase inside creator: `===> DETECTING`. */
   phase(name: string): void;
   /** Whether lines of that level are printed. */
@@ -34,53 +43,102 @@ export interface LogOptions {
   readonly level: string;
   /** ANSI colours for `Warning:`, `ERROR:` and headings; independent of a terminal, as platforms show them later. */
   readonly color: boolean;
+  /** `json`: one object per line, in pino's form; else text. */
+  readonly format?: string;
+  /** What JSON lines call the phase, until a heading names another. */
+  readonly phase?: string;
 }
 
-/** A logger that can be told its level and colours once the flags are read. */
+/** A logger that can be told its form once the flags are read, and shows lines about what is going on below the log. */
 export class ConsoleLogger implements Logger {
-  readonly #pino: pino.Logger;
-  #color: boolean;
+  readonly #write: (text: string) => void;
+  #pino: pino.Logger;
+  #options: LogOptions;
+  #status: readonly string[] = [];
 
   /**
    * @param write takes the finished text of one entry, line feed included; standard output by default, written
    *   synchronously so that our lines and a buildpack's come in the order in which they happened
    */
   constructor(options: LogOptions, write: (text: string) => void = standardOutput()) {
-    this.#color = options.color;
-    this.#pino = pino(
-      { base: null, timestamp: false, level: pinoLevel(options.level) },
-      { write: (line) => write(this.#format(line)) },
-    );
+    this.#write = write;
+    this.#options = options;
+    this.#pino = this.#start(options);
   }
 
-  /** @throws Error when the level is none that `-log-level` takes */
+  /** @throws Error when level or format is none that there is */
   configure(options: LogOptions): void {
-    this.#color = options.color;
-    this.#pino.level = pinoLevel(options.level);
+    this.#pino = this.#start(options);
+    this.#options = options;
   }
 
-  debug(message: string): void {
-    this.#pino.debug(message);
+  debug(message: string, fields: LogFields = {}): void {
+    this.#pino.debug(fields, message);
   }
 
-  info(message: string): void {
-    this.#pino.info(message);
+  info(message: string, fields: LogFields = {}): void {
+    this.#pino.info(fields, message);
   }
 
-  warn(message: string): void {
-    this.#pino.warn(message);
+  warn(message: string, fields: LogFields = {}): void {
+    this.#pino.warn(fields, message);
   }
 
-  error(message: string): void {
-    this.#pino.error(message);
+  error(message: string, fields: LogFields = {}): void {
+    this.#pino.error(fields, message);
   }
 
   phase(name: string): void {
-    this.#pino.info(this.#paint(cyan, `===> ${name}`));
+    this.#options = { ...this.#options, phase: name.toLowerCase() };
+    this.#pino.info(this.isJson ? name : this.#paint(cyan, `===> ${name}`));
   }
 
   enabled(level: "debug" | "info" | "warn" | "error"): boolean {
     return this.#pino.isLevelEnabled(level);
+  }
+
+  /** Whether each line is a JSON object. */
+  get isJson(): boolean {
+    return this.#options.format === "json";
+  }
+
+  /**
+   * Shows lines below the last entry, on a terminal, in place of those shown before; entries go above them.
+   *
+   * @param lines shorter than the terminal is wide
+   */
+  showStatus(lines: readonly string[]): void {
+    this.#write(`${this.#eraseStatus()}${lines.map((line) => `${line}\n`).join("")}`);
+    this.#status = lines;
+  }
+
+  #eraseStatus(): string {
+    return this.#status.length === 0 ? "" : `\u001b[${this.#status.length}A\u001b[J`;
+  }
+
+  #start(options: LogOptions): pino.Logger {
+    const level = pinoLevel(options.level);
+    const format = options.format ?? "";
+    if (format === "json") {
+      return pino(
+        {
+          base: null,
+          level,
+          timestamp: pino.stdTimeFunctions.isoTime,
+          formatters: { level: (label) => ({ level: label }) },
+          mixin: () => ({ phase: this.#options.phase }),
+        },
+        { write: this.#write },
+      );
+    }
+    if (format !== "" && format !== "text") {
+      throw new Error(`failed to parse log format: '${format}' is neither text nor json`);
+    }
+    const write = (line: string): void => {
+      const status = this.#status.map((each) => `${each}\n`).join("");
+      this.#write(`${this.#eraseStatus()}${this.#format(line)}${status}`);
+    };
+    return pino({ base: null, timestamp: false, level }, { write });
   }
 
   #format(line: string): string {
@@ -93,7 +151,7 @@ export class ConsoleLogger implements Logger {
   }
 
   #paint(color: string, text: string): string {
-    return this.#color ? `${color}${text}${reset}` : text;
+    return this.#options.color ? `${color}${text}${reset}` : text;
   }
 }
 

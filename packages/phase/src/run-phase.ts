@@ -1,3 +1,4 @@
+import type { TransferObserver } from "@lifecycle/image";
 import { type ApiVersion, ENV } from "@lifecycle/spec-types";
 import { type DeprecationMode, verifyBuildpackApi, verifyPlatformApi } from "./api-verification.ts";
 import { LifecycleError, messageOf } from "./errors.ts";
@@ -6,6 +7,8 @@ import { guardExperimental } from "./experimental.ts";
 import { type CommandLine, type FlagName, parseCommandLine, UsageError, usageOf } from "./flags.ts";
 import { type Environment, type Inputs, inputsFromEnvironment } from "./inputs.ts";
 import { ConsoleLogger, type Logger } from "./logger.ts";
+import { stopOnSignals } from "./stop-on-signals.ts";
+import { TransferDisplay } from "./transfer-display.ts";
 import { lifecycleVersion } from "./version.ts";
 
 /** What every step of an executable is handed. */
@@ -13,6 +16,10 @@ export interface PhaseContext {
   readonly inputs: Inputs;
   readonly env: Environment;
   readonly logger: Logger;
+  /** Shows transfers that take long. */
+  readonly transfers: TransferObserver;
+  /** Aborted when the process is told to stop; what is going on then has a few seconds to clean up. */
+  readonly signal: AbortSignal;
   /** Fails with exit code 12 for a Buildpack API that is not supported; `kind` is "Buildpack" or "Extension". */
   verifyBuildpackApi(kind: string, name: string, api: string): void;
   /** Fails when experimental features are switched off; `feature` is what the message calls it. */
@@ -55,7 +62,8 @@ export async function runPhase<Access>(
       return start;
     }
     const { inputs, args } = start;
-    logger.configure({ level: inputs.logLevel, color: !inputs.noColor });
+    const { logLevel: level, logFormat: format, noColor } = inputs;
+    logger.configure({ level, format, color: !noColor, phase: phase.name });
     for (const arg of args.filter((each) => each.startsWith("-"))) {
       logger.warn(
         `Warning: unconsumed flag-like positional arg: \n\t${arg}\n\t This will not be interpreted as a flag.\n\t Did you mean to put this before the first positional argument?`,
@@ -65,6 +73,8 @@ export async function runPhase<Access>(
       inputs,
       env,
       logger,
+      transfers: new TransferDisplay(logger, process.stdout.isTTY ? process.stdout : undefined),
+      signal: stopOnSignals(),
       verifyBuildpackApi: (kind, name, api) => verifyBuildpackApi(kind, name, api, deprecation, logger),
       guardExperimental: (feature) => guardExperimental(feature, env[ENV.experimentalMode], logger),
     };
@@ -99,7 +109,7 @@ function readCommandLine(
     return 0;
   }
   const api = verifyPlatformApi(requested, deprecation, logger);
-  const allowed = phase.flags(api);
+  const allowed: FlagName[] = [...phase.flags(api), "log-format"];
   const inputs = inputsFromEnvironment(api, env);
   let commandLine: CommandLine;
   try {

@@ -26,6 +26,8 @@ export const ENV = {
   launchCacheDir: "CNB_LAUNCH_CACHE_DIR",
   layersDir: "CNB_LAYERS_DIR",
   layoutDir: "CNB_LAYOUT_DIR",
+  /** `json` or `text`; of this lifecycle only. */
+  logFormat: "CNB_LOG_FORMAT",
   logLevel: "CNB_LOG_LEVEL",
   noColor: "CNB_NO_COLOR",
   orderPath: "CNB_ORDER_PATH",
