@@ -1,15 +1,15 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { escapeId } from "@lifecycle/buildpack";
-import { type Image, ImageDraft, type ImageStore, type SavedImage } from "@lifecycle/image";
+import { type Image, ImageDraft, type ImageStore } from "@lifecycle/image";
 import type { LayerFactory } from "@lifecycle/layers";
 import {
   ExitCode,
   failedTo,
-  inContext,
   type Logger,
   lifecycleVersion,
   readBuildMetadata,
+  saveImage,
   timed,
 } from "@lifecycle/phase";
 import {
@@ -128,7 +128,7 @@ async function buildAndSave(options: ExportOptions, runImage: Image, draft: Imag
   draft.setCmd([]);
 
   const bom = platformApi.lessThan("0.9") ? legacyBom(group, layersDir) : undefined;
-  const image = await save(options, draft);
+  const image = await saveImage(options.images, draft, [options.outputImage, ...options.tags], logger);
   return { build: bom === undefined ? undefined : { bom }, image };
 }
 
@@ -150,38 +150,5 @@ function readIfExists(path: string): string | undefined {
       return undefined;
     }
     throw error;
-  }
-}
-
-/** Stores the image; says under which names, and which of them failed. */
-async function save({ images, logger, outputImage, tags }: ExportOptions, draft: ImageDraft): Promise<Report["image"]> {
-  const saved = await timed(`Saving ${outputImage}...`, logger, async () => {
-    logger.info(`Saving ${outputImage}...`);
-    try {
-      return await images.save(draft, [outputImage, ...tags]);
-    } catch (error) {
-      throw inContext("saving image", error);
-    }
-  });
-  logger.info(`*** Images (${saved.shortId}):`);
-  for (const name of [outputImage, ...tags]) {
-    const failure = saved.failures.get(name);
-    logger.info(failure === undefined ? `      ${name}` : `      ${name} - ${failure.message}`);
-  }
-  const { digest, manifestSize } = saved.report;
-  if (digest !== undefined) {
-    logger.debug(`\n*** Digest: ${digest}`);
-  }
-  if (manifestSize !== undefined) {
-    logger.debug(`\n*** Manifest Size: ${manifestSize}`);
-  }
-  throwFailures(saved);
-  return { tags: [outputImage, ...tags], digest, manifestSize };
-}
-
-function throwFailures({ failures }: SavedImage): void {
-  if (failures.size > 0) {
-    const details = [...failures].map(([name, error]) => `[${name}: ${error.message}]`).join(" ");
-    throw new Error(`failed to write image to the following tags: ${details}`);
   }
 }

@@ -10,6 +10,7 @@ export { becomeUser, environmentForUser, isPrivileged } from "./privileges.ts";
 export { requireArguments, resolveInputs } from "./resolve-inputs.ts";
 export { accessChecker, requireAccessibleRunImage, runImageForExport } from "./run-image.ts";
 export { type Phase, type PhaseContext, runPhase } from "./run-phase.ts";
+export { saveImage } from "./save-image.ts";
 export { targetOf } from "./target.ts";
 export { timed } from "./timer.ts";
 export { lifecycleVersion } from "./version.ts";

@@ -1,0 +1,49 @@
+import type { ImageDraft, ImageStore, SavedImage } from "@lifecycle/image";
+import type { ImageReport } from "@lifecycle/spec-types";
+import { inContext } from "./errors.ts";
+import type { Logger } from "./logger.ts";
+import { timed } from "./timer.ts";
+
+/**
+ * Stores an image under all its names; says under which, and which of them failed.
+ *
+ * @returns what report.toml is to say of it
+ * @throws LifecycleError or Error also when only some of the names failed
+ */
+export async function saveImage(
+  images: ImageStore,
+  draft: ImageDraft,
+  names: readonly [string, ...string[]],
+  logger: Logger,
+): Promise<ImageReport> {
+  const [name] = names;
+  const saved = await timed(`Saving ${name}...`, logger, async () => {
+    logger.info(`Saving ${name}...`);
+    try {
+      return await images.save(draft, names);
+    } catch (error) {
+      throw inContext("saving image", error);
+    }
+  });
+  logger.info(`*** Images (${saved.shortId}):`);
+  for (const each of names) {
+    const failure = saved.failures.get(each);
+    logger.info(failure === undefined ? `      ${each}` : `      ${each} - ${failure.message}`);
+  }
+  const { digest, manifestSize } = saved.report;
+  if (digest !== undefined) {
+    logger.debug(`\n*** Digest: ${digest}`);
+  }
+  if (manifestSize !== undefined) {
+    logger.debug(`\n*** Manifest Size: ${manifestSize}`);
+  }
+  throwFailures(saved);
+  return { tags: names, digest, manifestSize };
+}
+
+function throwFailures({ failures }: SavedImage): void {
+  if (failures.size > 0) {
+    const details = [...failures].map(([name, error]) => `[${name}: ${error.message}]`).join(" ");
+    throw new Error(`failed to write image to the following tags: ${details}`);
+  }
+}
