@@ -2,10 +2,13 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import {
   type BuildOutputs,
+  type Buildpack,
   BuildpackError,
   BuildTarget,
   build as buildWith,
   DirStore,
+  descriptorOutput,
+  lineOutput,
   nameOf,
   ProcessMap,
   targetEnv,
@@ -105,7 +108,10 @@ async function runInOrder(options: BuildOptions, processes: ProcessMap): Promise
     ...options,
     env: newBuildEnv(environ(options.env)),
     targetEnv: targetEnv(new BuildTarget(options.runImageTarget, logger).get()),
-    output: { fd: standardOutput, stripEscapes: noColor },
+    output: ({ info }: Buildpack) =>
+      logger.isJson
+        ? lineOutput((line) => logger.info(line, { buildpack: nameOf(info) }))
+        : descriptorOutput(standardOutput, noColor),
   };
   const outputs: BuildOutputs[] = [];
   let { plan } = options;

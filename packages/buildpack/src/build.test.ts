@@ -5,6 +5,7 @@ import type { BuildpackPlan } from "@lifecycle/spec-types";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type BuildOutputs, build } from "./build.ts";
 import { DirStore } from "./dir-store.ts";
+import { descriptorOutput } from "./live-output.ts";
 import { TestBuilder, type TestModule } from "./test-builder.ts";
 
 let builder: TestBuilder;
@@ -37,7 +38,7 @@ async function buildWith(
       env,
       targetEnv: { CNB_TARGET_OS: "linux" },
       execEnv: "test",
-      output: { fd, stripEscapes: false },
+      output: () => descriptorOutput(fd, false),
     };
     return await build(new DirStore(builder).lookupBuildpack("a/b", "1"), plan, inputs, builder.logger);
   } finally {

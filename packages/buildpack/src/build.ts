@@ -19,10 +19,11 @@ import {
 } from "@lifecycle/spec-types";
 import { messageOf } from "./error-message.ts";
 import { readLayerToml } from "./layers-dir.ts";
+import type { LiveOutput } from "./live-output.ts";
 import type { Logger } from "./logger.ts";
 import { type Buildpack, escapeId } from "./module.ts";
 import { readOutputFile } from "./output-file.ts";
-import { describeEnd, type LiveOutput, runLive } from "./program.ts";
+import { describeEnd, runLive } from "./program.ts";
 import { isNotFound, readDirSorted } from "./read-dir.ts";
 import { collectSbomFiles, listSbomFiles, type SbomFile } from "./sbom.ts";
 import { withTempDir } from "./temp-dir.ts";
@@ -39,7 +40,8 @@ export interface BuildInputs {
   readonly targetEnv: Readonly<Record<string, string>>;
   /** The execution environment; empty if there is none. */
   readonly execEnv: string;
-  readonly output: LiveOutput;
+  /** Gives where the output of that buildpack goes. */
+  readonly output: (buildpack: Buildpack) => LiveOutput;
 }
 
 /** What a buildpack contributed besides its layers. */
@@ -100,7 +102,7 @@ async function runBuild(buildpack: Buildpack, layersDir: string, planPath: strin
   const path = join(buildpack.dir, "bin", "build");
   const args = [layersDir, inputs.platformDir, planPath];
   const env = buildEnv(buildpack, layersDir, planPath, inputs);
-  const end = await runLive({ path, args, cwd: inputs.appDir, env }, inputs.output);
+  const end = await runLive({ path, args, cwd: inputs.appDir, env }, inputs.output(buildpack));
   if (end.kind !== "exited" || end.code !== 0) throw new BuildpackError(describeEnd(end));
 }
 

@@ -2,6 +2,7 @@ import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync, writ
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { descriptorOutput } from "./live-output.ts";
 import { describeEnd, runCaptured, runLive } from "./program.ts";
 
 let dir: string;
@@ -61,7 +62,7 @@ describe("runCaptured", () => {
 describe("runLive", () => {
   async function live(script: string, stripEscapes: boolean): Promise<string> {
     const fd = openSync(join(dir, "output"), "w");
-    await runLive(program(script), { fd, stripEscapes });
+    await runLive(program(script), descriptorOutput(fd, stripEscapes));
     closeSync(fd);
     return readFileSync(join(dir, "output"), "latin1");
   }

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync, read, readSync, statSync, writeSync } from "node:fs";
+import { closeSync, openSync, read, readSync, statSync } from "node:fs";
 import { BoundedOutput } from "./bounded-output.ts";
-import { EscapeStripper } from "./escape-stripper.ts";
+import type { LiveOutput } from "./live-output.ts";
 import { openPipe } from "./pipe.ts";
 import { trackGroup } from "./process-groups.ts";
 
@@ -25,26 +25,18 @@ export type ProgramEnd =
 /** Bytes read at once: what a pipe holds. */
 const chunkSize = 65_536;
 
-/** Milliseconds after which a write is tried again that would have had to wait. */
-const retryDelay = 5;
-
-/** Where the output of a program that is shown live goes. */
-export interface LiveOutput {
-  /** File descriptor that takes standard output and standard error of the program. */
-  readonly fd: number;
-  /** Whether ANSI escape sequences are removed on the way. */
-  readonly stripEscapes: boolean;
-}
-
 /**
  * Runs a program with its standard output and error shown as they come, in the order in which it writes them.
  *
  * They do not share our own descriptor: a pipe that a container runtime made for root cannot be opened through
  * /dev/stderr by the user as whom buildpacks run.
  */
-export async function runLive(program: Program, { fd, stripEscapes }: LiveOutput): Promise<ProgramEnd> {
-  const stripper = stripEscapes ? new EscapeStripper() : undefined;
-  return runPiped(program, (chunk) => writeAll(fd, stripper?.strip(chunk) ?? chunk));
+export async function runLive(program: Program, output: LiveOutput): Promise<ProgramEnd> {
+  try {
+    return await runPiped(program, (chunk) => output.write(chunk));
+  } finally {
+    output.end();
+  }
 }
 
 /**
@@ -159,18 +151,6 @@ function readStart(path: string): string {
     return start.toString("latin1", 0, readSync(fd, start));
   } finally {
     closeSync(fd);
-  }
-}
-
-function writeAll(fd: number, data: Buffer): void {
-  for (let written = 0; written < data.length; ) {
-    try {
-      written += writeSync(fd, data, written);
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EAGAIN")) throw error;
-      // Whoever shares the descriptor made it non-blocking, and its reader is slow.
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, retryDelay);
-    }
   }
 }
 

@@ -35,6 +35,8 @@ export interface Logger {
   phase(name: string): void;
   /** Whether lines of that level are printed. */
   enabled(level: "debug" | "info" | "warn" | "error"): boolean;
+  /** Whether each line is a JSON object; then nothing else may be written to standard output. */
+  readonly isJson: boolean;
 }
 
 /** How log lines look and which are printed. */
@@ -97,7 +99,6 @@ export class ConsoleLogger implements Logger {
     return this.#pino.isLevelEnabled(level);
   }
 
-  /** Whether each line is a JSON object. */
   get isJson(): boolean {
     return this.#options.format === "json";
   }
