@@ -31,6 +31,8 @@ export class ImageDraft {
   readonly #created: string;
   readonly #keepHistory: boolean;
   readonly #platform: Platform | undefined;
+  /** Whose system the image runs on. */
+  #runImage: Image | undefined;
   readonly #layers: Layer[];
   readonly #history: History[];
   readonly #labels: Map<string, string>;
@@ -42,6 +44,7 @@ export class ImageDraft {
   constructor(options: DraftOptions) {
     const { base, previousImage, createdAt = normalizedTime, keepHistory = false } = options;
     this.#base = base;
+    this.#runImage = base;
     this.#platform = options.platform;
     this.#previousLayers = new Map(previousImage?.layers.map((layer) => [layer.diffId, layer]));
     this.#created = createdAt.toISOString().replace(/\.000Z$/, "Z");
@@ -87,6 +90,20 @@ export class ImageDraft {
   addLayer(layer: Layer, createdBy?: string): void {
     this.#layers.push(layer);
     this.#history.push(createdBy === undefined ? {} : { created_by: createdBy });
+  }
+
+  /**
+   * Replaces the layers up to the one with diff id `topLayer` by those of another run image, and takes over its platform;
+   * nothing is read or compressed.
+   * @throws ImageError `not-found` if there is no such layer
+   */
+  rebase(topLayer: string, runImage: Image): void {
+    // A run image may hold the same layer twice (an empty one, say), and what lies above holds none of its layers.
+    const top = this.#layers.findLastIndex(({ diffId }) => diffId === topLayer);
+    if (top === -1) throw new ImageError("not-found", "could not find base layer in image");
+    this.#layers.splice(0, top + 1, ...runImage.layers);
+    this.#history.splice(0, top + 1, ...layerHistory(runImage.config.history, runImage.layers.length));
+    this.#runImage = runImage;
   }
 
   /** Whether the previous image has the layer, so that `reuseLayer` can take it from there. */
@@ -139,6 +156,7 @@ export class ImageDraft {
   /** The config of the image to be. */
   config(): ImageConfig {
     const base = this.#base?.config;
+    const system = this.#runImage?.config;
     const config: RuntimeConfig = {
       ...base?.config,
       Labels: Object.fromEntries(this.#labels),
@@ -149,10 +167,11 @@ export class ImageDraft {
     };
     return {
       ...base,
-      architecture: base?.architecture ?? this.#platform?.architecture ?? "",
-      os: base?.os ?? this.#platform?.os ?? "",
-      "os.version": base?.["os.version"] ?? this.#platform?.osVersion,
-      variant: base?.variant ?? this.#platform?.variant,
+      architecture: system?.architecture ?? this.#platform?.architecture ?? "",
+      os: system?.os ?? this.#platform?.os ?? "",
+      "os.version": system?.["os.version"] ?? this.#platform?.osVersion,
+      "os.features": system?.["os.features"],
+      variant: system?.variant ?? this.#platform?.variant,
       created: this.#created,
       // Both describe the container that the base image was committed from, which says nothing about this image.
       container: undefined,

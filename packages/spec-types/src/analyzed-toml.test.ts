@@ -1,6 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { EMPTY_LAYERS_METADATA, formatAnalyzed, parseAnalyzed } from "./analyzed-toml.ts";
-import { formatLayersMetadataLabel, parseLayersMetadataLabel } from "./labels.ts";
+import {
+  formatLayersMetadataLabel,
+  formatRebaseMetadataLabel,
+  parseLayersMetadataLabel,
+  parseRebaseMetadataLabel,
+} from "./labels.ts";
 
 // As the reference lifecycle 0.21 writes both.
 const ANALYZED = `[image]
@@ -155,5 +160,20 @@ describe("io.buildpacks.lifecycle.metadata", () => {
 
   it.each(["", "[]", "null x", '{"app":"x"}', '{"config":{"sha":1}}'])("refuses %j", (text) => {
     expect(() => parseLayersMetadataLabel(text)).toThrow(/^io\.buildpacks\.lifecycle\.metadata: /);
+  });
+
+  it.each([
+    ["a list of layers", '[{"sha":"sha256:app"}]'],
+    ["one layer, as old lifecycles wrote it", '{"also":[1,"a"],"sha":"sha256:app"}'],
+    ["nothing", "null"],
+  ])("keeps what a rebase does not change, where app is %s", (_, app) => {
+    const label = LABEL.replace('[{"sha":"sha256:app"}]', app);
+    const metadata = parseRebaseMetadataLabel(label);
+    expect(metadata.runImage).toEqual(parseLayersMetadataLabel(LABEL).runImage);
+    expect(formatRebaseMetadataLabel(metadata)).toBe(label);
+  });
+
+  it.each(["[]", '{"config":{"sha":1}}'])("refuses %j to rebase", (text) => {
+    expect(() => parseRebaseMetadataLabel(text)).toThrow(/^io\.buildpacks\.lifecycle\.metadata: /);
   });
 });

@@ -181,12 +181,15 @@ export const JSON_NAMES: LayersMetadataNames = {
 
 export function readLayersMetadata(reader: Reader, names: LayersMetadataNames): LayersMetadata {
   const app = reader.optionalTables("app", readLayerMetadata);
+  return { ...(app && { app }), ...readMetadataBesideApp(reader, names) };
+}
+
+export function readMetadataBesideApp(reader: Reader, names: LayersMetadataNames): Omit<LayersMetadata, "app"> {
   const sbom = reader.optionalTable("sbom");
   const buildpacks = readBuildpacksMetadata(reader, names);
   const stack = reader.optionalTable("stack");
   const runImage = reader.table(names.runImage);
   return {
-    ...(app && { app }),
     ...(sbom && { sbom: readLayerMetadata(sbom) }),
     ...(buildpacks && { buildpacks }),
     config: readLayerMetadata(reader.table("config")),

@@ -9,12 +9,13 @@ import {
   readBuildpacksMetadata,
   readLayerMetadata,
   readLayersMetadata,
+  readMetadataBesideApp,
 } from "./analyzed-toml.ts";
 import { readJson } from "./decode.ts";
 import { FormatError } from "./format-error.ts";
 import { formatJson, parseJson } from "./json.ts";
 import { record } from "./ordered.ts";
-import { isArray } from "./toml-value.ts";
+import { isArray, type TomlValue } from "./toml-value.ts";
 
 /** What the exporter records about the layers: {@link LayersMetadata} as JSON. */
 export const LIFECYCLE_METADATA_LABEL = "io.buildpacks.lifecycle.metadata";
@@ -48,6 +49,11 @@ export interface LauncherMetadata {
   readonly source: { readonly git: { readonly repository: string; readonly commit: string } };
 }
 
+/** {@link LayersMetadata} of an image to rebase, which may be so old that `app` is no list of layers. */
+export interface RebaseMetadata extends Omit<LayersMetadata, "app"> {
+  readonly app?: TomlValue;
+}
+
 /** What a cache records about the layers in it. */
 export interface CacheMetadata {
   readonly sbom: LayerMetadata;
@@ -62,6 +68,18 @@ export function parseLayersMetadataLabel(text: string): LayersMetadata {
 /** Writes the label `io.buildpacks.lifecycle.metadata`. @throws RangeError if a layer's metadata hold an infinite float */
 export function formatLayersMetadataLabel(metadata: LayersMetadata): string {
   return formatJson(layersMetadataRecord(metadata, JSON_NAMES));
+}
+
+/** As {@link parseLayersMetadataLabel}, but takes `app` as it is. @throws FormatError */
+export function parseRebaseMetadataLabel(text: string): RebaseMetadata {
+  const reader = readJson(text, LIFECYCLE_METADATA_LABEL);
+  const app = reader.value("app");
+  return { ...(app !== undefined && { app }), ...readMetadataBesideApp(reader, JSON_NAMES) };
+}
+
+/** As {@link formatLayersMetadataLabel}, with `app` as it was read. */
+export function formatRebaseMetadataLabel({ app, ...metadata }: RebaseMetadata): string {
+  return formatJson(new Map(layersMetadataRecord(metadata, JSON_NAMES)).set("app", app ?? null));
 }
 
 /** Reads the label, or file of a cache directory, `io.buildpacks.lifecycle.cache.metadata`. @throws FormatError */
