@@ -9,6 +9,9 @@ const blockLength = 1 << 20;
 /** How much of what came before a block it may refer to (RFC 1951), in bytes. */
 const windowLength = 1 << 15;
 
+/** How much output is taken from the thread pool at once, in bytes. */
+const outputLength = 1 << 18;
+
 /**
  * Level 3 of zlib: in the shipped executables within a few percent of level 2's speed at a smaller output, and ahead
  * of libdeflate's lowest level in both (docs/layer-bytes.md has the figures).
@@ -43,6 +46,7 @@ export async function* gzip(source: AsyncIterable<Uint8Array> | Iterable<Uint8Ar
       length += BigInt(block.length);
       const compressed = deflateBlock(block, {
         level,
+        chunkSize: outputLength,
         finishFlush: zlib.constants.Z_SYNC_FLUSH,
         ...(dictionary === undefined ? {} : { dictionary }),
       });
