@@ -148,7 +148,7 @@ async function restoreSbom(
         `image ${JSON.stringify(image.name)} does not contain layer with diff ID ${JSON.stringify(sbom.sha)}`,
       );
     }
-    await extract(layer.uncompressed(), { within: join(layersDir, "sbom") });
+    await extract(layer.uncompressed(), { trusted: layersDir, within: join(layersDir, "sbom") });
   } catch (error) {
     if (error instanceof LayerError && error.code === "refused") {
       // such as an image whose layers directory was another one; its SBOM files are made anew

@@ -87,16 +87,22 @@ async function restoreCacheLayers(
         continue;
       }
       logger.info(`Restoring data for ${JSON.stringify(identifier)} from cache`);
-      await restoreContents(layer, sha, cache, logger);
+      await restoreContents(layer, sha, layersDir, cache, logger);
     }
   }
 }
 
 /** A layer that cannot be restored whole is removed, so that the buildpack makes it anew. */
-async function restoreContents(layer: Layer, sha: string, cache: Cache, logger: Logger): Promise<void> {
+async function restoreContents(
+  layer: Layer,
+  sha: string,
+  layersDir: string,
+  cache: Cache,
+  logger: Logger,
+): Promise<void> {
   logger.debug(`Retrieving data for ${JSON.stringify(sha)}`);
   try {
-    await extract(cache.retrieveLayer(sha), { within: layer.path });
+    await extract(cache.retrieveLayer(sha), { trusted: layersDir, within: layer.path });
   } catch (error) {
     layer.remove();
     if (!isUnusable(error)) {
@@ -122,7 +128,7 @@ async function restoreSboms(
   if (sbom.sha !== "" && cache !== undefined) {
     logger.debug(`Retrieving SBOM layer data for ${JSON.stringify(sbom.sha)}`);
     try {
-      await extract(cache.retrieveLayer(sbom.sha), { within: join(layersDir, "sbom") });
+      await extract(cache.retrieveLayer(sbom.sha), { trusted: layersDir, within: join(layersDir, "sbom") });
     } catch (error) {
       if (!isUnusable(error)) {
         throw error;
