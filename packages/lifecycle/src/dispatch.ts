@@ -5,6 +5,7 @@ const SUBCOMMANDS = {
   restorer: "restore",
   builder: "build",
   exporter: "export",
+  rebaser: "rebase",
   creator: "create",
 } as const;
 

@@ -19,6 +19,7 @@ export const ExitCode = {
   failedBuildWithErrors: 51,
   buildError: 52,
   exportError: 62,
+  rebaseError: 72,
   /** Ended by SIGTERM: 128 + 15. */
   terminated: 143,
 } as const;

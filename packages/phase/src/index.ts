@@ -8,7 +8,14 @@ export type { Environment, Inputs } from "./inputs.ts";
 export { ConsoleLogger, type Logger } from "./logger.ts";
 export { becomeUser, environmentForUser, isPrivileged } from "./privileges.ts";
 export { requireArguments, resolveInputs } from "./resolve-inputs.ts";
-export { accessChecker, requireAccessibleRunImage, runImageForExport } from "./run-image.ts";
+export {
+  type AccessCheck,
+  accessChecker,
+  bestRunImage,
+  containsImage,
+  requireAccessibleRunImage,
+  runImageForExport,
+} from "./run-image.ts";
 export { type Phase, type PhaseContext, runPhase } from "./run-phase.ts";
 export { saveImage } from "./save-image.ts";
 export { targetOf } from "./target.ts";

@@ -18,6 +18,8 @@ export interface Inputs {
   execEnv: string;
   extendedDir: string;
   extensionsDir: string;
+  /** Rebase even where the new run image may not fit. */
+  forceRebase: boolean;
   generatedDir: string;
   gid: number;
   groupPath: string;
@@ -74,6 +76,7 @@ export function inputsFromEnvironment(platformApi: ApiVersion, env: Environment)
     execEnv: withDefault("execEnv"),
     extendedDir: withDefault("extendedDir"),
     extensionsDir: withDefault("extensionsDir"),
+    forceRebase: boolean(text("forceRebase")),
     generatedDir: withDefault("generatedDir"),
     gid: integer(text("groupId")),
     groupPath: withDefault("groupPath"),

@@ -35,6 +35,7 @@ const checks = {
   ],
   detect: [],
   export: [requireOutputImage, fillExportRunImage, checkCache, checkLaunchCache, checkReferences, checkSameRegistry],
+  rebase: [requireOutputImage, fillRebaseRunImage, checkReferences, checkSameRegistry],
   restore: [checkCache],
 } satisfies Record<string, Check[]>;
 
@@ -152,6 +153,16 @@ function fillExportRunImage({ inputs, env, logger }: PhaseContext): void {
     throw new Error("run image not found in analyzed metadata");
   }
   inputs.runImage = reference;
+}
+
+function fillRebaseRunImage({ inputs, env }: PhaseContext): void {
+  if (inputs.deprecatedRunImage === "") {
+    return;
+  }
+  if (inputs.runImage !== (env[ENV.runImage] ?? "")) {
+    throw new Error("supply only one of -run-image or (deprecated) -image");
+  }
+  inputs.runImage = inputs.deprecatedRunImage;
 }
 
 function checkCache({ inputs, logger }: PhaseContext): void {

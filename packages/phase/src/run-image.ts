@@ -96,7 +96,7 @@ export async function requireAccessibleRunImage(
 }
 
 /** Whether an image is the run image or one of its mirrors; digests do not count, spellings of one name do not differ. */
-function containsImage(candidate: RunImageForExport, image: string): boolean {
+export function containsImage(candidate: RunImageForExport, image: string): boolean {
   const wanted = comparableName(image);
   return namesOf(candidate).some((each) => comparableName(each) === wanted);
 }
