@@ -2,13 +2,12 @@ import { chmod, chown, cp, mkdir, mkdtemp, readdir, rm } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { extract } from "tar";
 import { writeNpmrcBinding } from "../../images/stack/npmrc.mjs";
 import { makeStack, type Stack } from "../../images/stack/stack.mjs";
 import { type ContainerOptions, importImage, runContainer } from "./containers.ts";
 import { distribution } from "./distribution.ts";
 import type { DockerDaemon } from "./docker-daemon.ts";
-import type { Outcome } from "./run.ts";
+import { mustRun, type Outcome } from "./run.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -150,6 +149,7 @@ export async function makeBuilder(daemon: DockerDaemon, lifecycle?: string): Pro
  * @returns the directory with the executables
  */
 export async function unpackLifecycle(directory: string): Promise<string> {
-  await extract({ file: distribution().archive, cwd: directory });
+  // Not with the npm package tar: for a symlink in lifecycle/ to lifecycle it waits for itself.
+  await mustRun("tar", ["--extract", "--file", distribution().archive, "--directory", directory]);
   return join(directory, "lifecycle");
 }
