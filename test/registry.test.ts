@@ -441,7 +441,7 @@ describe.runIf(requireServer("docker-registry", "openssl", "skopeo"))(
             incoming.once("data", () => incoming.destroy());
             return;
           }
-          if (incoming.method === "GET" && incoming.url?.includes("/blobs/")) {
+          if (incoming.method === "GET" && incoming.url?.includes("/blobs/sha256:")) {
             ranges.push(incoming.headers.range);
             if (ranges.length === 2) {
               let sent = 0;

@@ -12,6 +12,7 @@ export type { ImageIndex, Manifest } from "./manifest.ts";
 export { mediaTypes } from "./media-types.ts";
 export { linuxPlatform, type Platform } from "./platform.ts";
 export { defaultRegistry, parseReference, Reference } from "./reference.ts";
+export { Proxies } from "./registry/proxy.ts";
 export { Trust } from "./registry/trust.ts";
 export { RegistryStore, type RegistryStoreOptions } from "./registry-store.ts";
 export { saveFailure } from "./save-failure.ts";

@@ -2,7 +2,7 @@ import { mapBounded } from "./bounded.ts";
 import { encodeConfig, parseConfig } from "./config.ts";
 import type { Keychain } from "./credentials.ts";
 import type { Descriptor } from "./descriptor.ts";
-import { type Digest, digestOf } from "./digest.ts";
+import { type Digest, digestOf, isDigest } from "./digest.ts";
 import type { ImageDraft } from "./draft.ts";
 import { ImageError } from "./errors.ts";
 import type { Image } from "./image.ts";
@@ -20,15 +20,20 @@ import { linuxPlatform, type Platform, satisfies } from "./platform.ts";
 import { mayBePlain, parseReference, Reference } from "./reference.ts";
 import { RegistryClient } from "./registry/client.ts";
 import { discard, HttpClient, readBody } from "./registry/http.ts";
+import type { Proxies } from "./registry/proxy.ts";
 import type { Trust } from "./registry/trust.ts";
 import { tryUpload, upload } from "./registry/upload.ts";
 import { saveFailure } from "./save-failure.ts";
 import type { ImageStore, SavedImage } from "./store.ts";
 import { StoredImage, StoredLayer } from "./stored-image.ts";
+import type { TransferObserver } from "./transfer.ts";
+import { untilIntact } from "./verified.ts";
 
 export interface RegistryStoreOptions {
   readonly keychain: Keychain;
   readonly trust: Trust;
+  /** Which registries are reached through a proxy; by default none. */
+  readonly proxies?: Proxies;
   /**
    * Beginnings of image names whose registries may be asked over plain HTTP, or over TLS with a certificate that nobody
    * vouches for.
@@ -38,6 +43,12 @@ export interface RegistryStoreOptions {
   readonly platform?: Platform;
   /** Told what went wrong before another attempt. */
   readonly warn?: (message: string) => void;
+  /** Told of blobs that move. */
+  readonly observer?: TransferObserver;
+  /** Ends whatever the store and its layers do, with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** A connection on which nothing moves for this long, in milliseconds, is given up; by default some minutes. */
+  readonly idleTimeout?: number;
 }
 
 const manifestTypes = [
@@ -47,7 +58,7 @@ const manifestTypes = [
   mediaTypes.dockerManifestList,
 ].join(",");
 
-/** Blobs on their way at the same time. */
+/** Blobs on their way at the same time, to each registry. */
 const parallelUploads = 4;
 
 /** Images in registries (OCI distribution spec). */
@@ -60,26 +71,31 @@ export class RegistryStore implements ImageStore {
   constructor(options: RegistryStoreOptions) {
     this.#options = options;
     this.#platform = options.platform ?? linuxPlatform();
-    this.#http = { verifying: new HttpClient(options.trust, true), trusting: new HttpClient(options.trust, false) };
+    this.#http = {
+      verifying: new HttpClient({ ...options, verify: true }),
+      trusting: new HttpClient({ ...options, verify: false }),
+    };
   }
 
   async open(name: string): Promise<Image | undefined> {
     const reference = parseReference(name);
     const client = this.#clientFor(name, reference);
-    let found = await fetchManifest(client, reference);
+    const manifestOf = (of: Reference) => untilIntact(() => fetchManifest(client, of), this.#warn);
+    let found = await manifestOf(reference);
     if (found !== undefined && isIndex(found.manifest)) {
       const entry = found.manifest.manifests.find(
         ({ platform }) => platform !== undefined && satisfies(platform, this.#platform),
       );
       if (entry === undefined) return undefined;
-      found = await fetchManifest(client, new Reference(reference.registry, reference.repository, entry.digest));
+      found = await manifestOf(new Reference(reference.registry, reference.repository, entry.digest));
     }
     if (found === undefined) return undefined;
     const { manifest, digest } = found;
     if (isIndex(manifest)) throw new ImageError("invalid", `${name}: an image index inside an image index`);
 
     const { repository } = reference;
-    const config = parseConfig(await fetchConfig(client, repository, manifest.config, name), name);
+    const bytes = await untilIntact(() => fetchConfig(client, repository, manifest.config, name), this.#warn);
+    const config = parseConfig(bytes, name);
     const identifier = `${reference.repositoryName}@${digest}`;
     return new StoredImage(
       { name, identifier, manifest, config },
@@ -152,33 +168,35 @@ export class RegistryStore implements ImageStore {
       if ((await headManifest(client, reference)) === digest) return { digest, manifestSize: bytes.length };
     }
 
-    const send = async (layer: Layer, signal: AbortSignal): Promise<Descriptor> => {
+    const send = async (layer: Layer, signal: AbortSignal): Promise<void> => {
       const descriptor = descriptorOf(layer);
-      if (descriptor !== undefined && !isDistributable(descriptor.mediaType)) return descriptor;
+      if (descriptor !== undefined && !isDistributable(descriptor.mediaType)) return;
       const mountFrom = layer instanceof RegistryLayer ? layer.mountableFor(client) : sent.repositories.get(client);
-      const open = () => layer.compressed();
-      const blob = await upload(client, repository, { descriptor, open, mountFrom }, signal);
-      if (descriptor !== undefined) return descriptor;
-      const made = { mediaType: gzipLayerType(draft.family), ...blob };
-      sent.descriptors.set(layer.diffId, made);
-      return made;
+      const name = descriptor?.digest ?? layer.diffId;
+      const source = { descriptor, name, open: () => layer.compressed(), mountFrom };
+      const blob = await upload(client, repository, source, signal);
+      if (descriptor === undefined) {
+        sent.descriptors.set(layer.diffId, { mediaType: gzipLayerType(draft.family), ...blob });
+      }
     };
-    const begun = new Map<Digest, Promise<Descriptor>>();
-    const sendOnce = (layer: Layer, signal: AbortSignal) => {
-      const key = descriptorOf(layer)?.digest ?? layer.diffId;
-      const sending = begun.get(key) ?? send(layer, signal);
-      begun.set(key, sending);
-      return sending;
+    const blobs = new Map(draft.layers.map((layer) => [descriptorOf(layer)?.digest ?? layer.diffId, layer]));
+    const sendConfig = async (signal: AbortSignal): Promise<void> => {
+      const source = { descriptor: configBlob, name: configBlob.digest, open: () => once(config) };
+      await upload(client, repository, source, signal);
     };
-    const [layers] = await Promise.all([
-      mapBounded(draft.layers, parallelUploads, sendOnce),
-      upload(client, repository, { descriptor: configBlob, open: () => once(config) }),
-    ]);
-    const { bytes, digest } = manifestOf(layers);
+    await mapBounded(
+      [sendConfig, ...[...blobs.values()].map((layer) => (signal: AbortSignal) => send(layer, signal))],
+      parallelUploads,
+      (begin, signal) => begin(signal),
+      this.#options.signal,
+    );
+    const { bytes, digest } = manifestOf(draft.layers.map(descriptorOf).filter((layer) => layer !== undefined));
     await putManifest(client, reference, bytes, draft);
     sent.repositories.set(client, repository);
     return { digest, manifestSize: bytes.length };
   }
+
+  readonly #warn = (message: string): void => this.#options.warn?.(message);
 
   #clientFor(name: string, reference: Reference): RegistryClient {
     const insecure = this.#options.insecureRegistries?.some((prefix) => name.startsWith(prefix)) ?? false;
@@ -189,7 +207,9 @@ export class RegistryStore implements ImageStore {
         http: insecure ? this.#http.trusting : this.#http.verifying,
         mayBePlain: insecure || mayBePlain(reference.registry),
         keychain: this.#options.keychain,
-        warn: this.#options.warn ?? (() => {}),
+        warn: this.#warn,
+        observer: this.#options.observer,
+        signal: this.#options.signal,
       });
       this.#clients.set(key, client);
     }
@@ -255,7 +275,8 @@ async function fetchManifest(client: RegistryClient, reference: Reference): Prom
   }
   const bytes = await readBody(response, maxManifestSize);
   const digest = digestOf(bytes);
-  if (reference.digest !== undefined && reference.digest !== digest) {
+  const announced = reference.digest ?? response.headers["docker-content-digest"];
+  if (isDigest(announced) && announced !== digest) {
     throw new ImageError("corrupt", `${reference.name}: the registry sent a manifest with digest ${digest}`);
   }
   const manifest = parseManifestOrIndex(bytes, response.headers["content-type"] ?? "", reference.name);

@@ -33,6 +33,20 @@ export async function* verified(
 }
 
 /**
+ * Fetches something again, once, if it arrives corrupt.
+ * @param warn told why
+ */
+export async function untilIntact<T>(fetch: () => Promise<T>, warn: (message: string) => void): Promise<T> {
+  try {
+    return await fetch();
+  } catch (error) {
+    if (!(error instanceof ImageError) || error.code !== "corrupt") throw error;
+    warn(`${error.message}; fetching it again`);
+    return fetch();
+  }
+}
+
+/**
  * The tar in a layer's blob, which may be gzip, zstd or not compressed; its first bytes tell.
  * @param where what the bytes are, for messages
  * @throws ImageError `corrupt` if the compressed stream is broken

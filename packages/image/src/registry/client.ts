@@ -2,11 +2,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Keychain } from "../credentials.ts";
 import type { Digest } from "../digest.ts";
 import { ImageError } from "../errors.ts";
+import { noObserver, observed, type TransferObserver } from "../transfer.ts";
 import { verified } from "../verified.ts";
 import { Authorizer } from "./authorizer.ts";
 import { type Challenge, parseChallenge } from "./challenge.ts";
+import { ConnectionError } from "./connection-error.ts";
 import {
-  ConnectionError,
   connectionError,
   describe,
   discard,
@@ -32,6 +33,8 @@ export interface RegistryRequest {
   readonly body?: RequestBody;
   /** Statuses that are answers, not errors. */
   readonly expect: readonly number[];
+  /** Ends the request; by default the client's. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface RegistryClientOptions {
@@ -41,6 +44,9 @@ export interface RegistryClientOptions {
   readonly keychain: Keychain;
   /** Told what went wrong before another attempt. */
   readonly warn: (message: string) => void;
+  readonly observer?: TransferObserver | undefined;
+  /** Ends all requests and streams with its reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The registry's API root, and what it asks of its clients. */
@@ -70,17 +76,27 @@ export class RegistryClient {
     this.#options = options;
   }
 
-  /** Told what went wrong before another attempt. */
-  get warn(): (message: string) => void {
-    return this.#options.warn;
+  /** Told of the blobs that move. */
+  get observer(): TransferObserver {
+    return this.#options.observer ?? noObserver;
+  }
+
+  /** How a repository of this registry is called. */
+  place(repository: string): string {
+    return `${this.#registry}/${repository}`;
+  }
+
+  /** For something that is tried again when it fails. */
+  backoff(signal: AbortSignal | undefined = this.#options.signal): Backoff {
+    return new Backoff(this.#options.warn, signal);
   }
 
   /**
    * Sends a request until it is answered.
-   * @throws RegistryError for a status that is not expected; ConnectionError
+   * @throws RegistryError for a status that is not expected; ConnectionError; the signal's reason
    */
   request(request: RegistryRequest): Promise<HttpResponse> {
-    return retrying(() => this.requestOnce(request), this.#options.warn);
+    return retrying(() => this.requestOnce(request), this.backoff(request.signal));
   }
 
   /** As `request`, but a failure is final: for requests that must not be repeated as they are. */
@@ -115,11 +131,18 @@ export class RegistryClient {
    * @throws ImageError `corrupt`, at the end, if it is not the blob that was asked for
    */
   blob(repository: string, { digest, size }: { digest: Digest; size: number }): AsyncIterable<Uint8Array> {
-    return verified(this.#download(repository, digest, size), digest, size, `${this.#registry}/${repository}`);
+    const place = this.place(repository);
+    const download = this.#download(repository, digest, size);
+    return verified(
+      observed(download, { direction: "download", place, blob: digest, size }, this.observer),
+      digest,
+      size,
+      place,
+    );
   }
 
   async *#download(repository: string, digest: Digest, size: number): AsyncGenerator<Uint8Array> {
-    const backoff = new Backoff(this.#options.warn);
+    const backoff = this.backoff();
     let offset = 0;
     while (offset < size || size === 0) {
       const response = await this.request({
@@ -143,9 +166,9 @@ export class RegistryClient {
         }
         if (offset >= size) return;
         const message = `${describe(response.request)}: the answer ended after ${offset} of ${size} bytes`;
-        await backoff.wait(new ConnectionError("unreachable", message, true));
+        throw new ConnectionError("unreachable", message, true);
       } catch (error) {
-        await backoff.wait(error instanceof ImageError ? error : connectionError(response.request, error));
+        await backoff.wait(connectionError(response.request, error));
       } finally {
         response.body.destroy();
       }
@@ -176,6 +199,7 @@ export class RegistryClient {
         url,
         headers: { ...request.headers, ...(mayKnow && { authorization }) },
         ...(request.body !== undefined && { body: request.body }),
+        signal: request.signal ?? this.#options.signal,
       });
       if (!isRedirect(request, response.status) || request.expect.includes(response.status)) return response;
       if (redirects === maxRedirects) {
@@ -229,7 +253,7 @@ export class RegistryClient {
 
   async #pingOver(protocol: "https:" | "http:"): Promise<Connection> {
     const root = new URL(`${protocol}//${this.#registry}/v2/`);
-    const response = await this.#options.http.send({ method: "GET", url: root });
+    const response = await this.#options.http.send({ method: "GET", url: root, signal: this.#options.signal });
     if (response.status !== 200 && response.status !== 401) throw await registryError(response);
     discard(response);
     const challenge = response.status === 401 ? parseChallenge(response.headers["www-authenticate"]) : undefined;

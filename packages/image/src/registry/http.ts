@@ -1,7 +1,10 @@
 import * as http from "node:http";
 import * as https from "node:https";
-import { ImageError, type ImageErrorCode } from "../errors.ts";
+import { ImageError } from "../errors.ts";
+import { ConnectionError } from "./connection-error.ts";
+import type { Proxies } from "./proxy.ts";
 import type { Trust } from "./trust.ts";
+import { addressOf, proxyAuthorization, type TlsOptions, TunnelAgent } from "./tunnel.ts";
 
 /** A body that can be sent again is bytes, or a function that starts the stream anew. */
 export type RequestBody = Uint8Array | (() => AsyncIterable<Uint8Array>);
@@ -12,6 +15,8 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** Bytes are sent with their length, streams in chunks unless the headers give a length. */
   readonly body?: RequestBody;
+  /** Ends the request, and the answer's body, with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface HttpResponse {
@@ -22,50 +27,55 @@ export interface HttpResponse {
   readonly body: http.IncomingMessage;
 }
 
-/** A request got no answer, or a stream ended too early. */
-export class ConnectionError extends ImageError {
-  /** Whether trying again may help. */
-  readonly transient: boolean;
-
-  constructor(code: ImageErrorCode, message: string, transient: boolean, options?: ErrorOptions) {
-    super(code, message, options);
-    this.transient = transient;
-  }
-}
-
-/** A connection on which nothing moves for this long is given up; registries may take minutes to store a blob. */
-const idleTimeout = 300_000;
-
-/** A host that does not take a connection in this time is not there. */
+/** A host that does not take a connection in this time, in milliseconds, is not there. */
 const connectTimeout = 30_000;
 
-/** Speaks HTTP/1.1 over connections that are kept for the next request. Follows no redirects and adds no headers. */
-export class HttpClient {
-  readonly #trust: Trust;
-  readonly #plain = new http.Agent({ keepAlive: true });
-  #tls: Promise<https.Agent> | undefined;
-  readonly #verify: boolean;
+/** The idle timeout unless told otherwise, in milliseconds. */
+const defaultIdleTimeout = 60_000;
 
-  /** @param verify whether the server's certificate must be one that `trust` vouches for */
-  constructor(trust: Trust, verify: boolean) {
-    this.#trust = trust;
-    this.#verify = verify;
+/** Registries may take minutes to store a blob that has arrived, in milliseconds. */
+const storingTimeout = 300_000;
+
+export interface HttpClientOptions {
+  readonly trust: Trust;
+  /** Whether a server's certificate must be one that `trust` vouches for. */
+  readonly verify: boolean;
+  /** By default there are none. */
+  readonly proxies?: Proxies | undefined;
+  /** A connection on which nothing moves for this long, in milliseconds, is given up. */
+  readonly idleTimeout?: number | undefined;
+}
+
+/** Speaks HTTP/1.1 over connections that are kept for the next request. Follows no redirects. */
+export class HttpClient {
+  readonly #options: HttpClientOptions;
+  readonly #plain = new http.Agent({ keepAlive: true });
+  #tls: https.Agent | undefined;
+  readonly #tunnels = new Map<string, TunnelAgent>();
+
+  constructor(options: HttpClientOptions) {
+    this.#options = options;
   }
 
   /**
    * Sends a request and waits for the head of the answer, whatever its status.
-   * @throws ConnectionError; whatever the body's stream throws
+   * @throws ConnectionError; ImageError `invalid` if the proxy's address is none; whatever the body's stream throws;
+   *   the signal's reason
    */
   async send(request: HttpRequest): Promise<HttpResponse> {
-    const { method, url, headers, body } = request;
-    const secure = url.protocol === "https:";
+    const { method, url, headers, body, signal } = request;
+    signal?.throwIfAborted();
     const length = body instanceof Uint8Array ? { "content-length": String(body.length) } : {};
-    const outgoing = (secure ? https : http).request(url, {
+    const route = await this.#route(url);
+    const outgoing = (route.to.protocol === "https:" ? https : http).request({
+      ...addressOf(route.to),
+      path: route.path,
+      agent: route.agent,
       method,
-      headers: { "user-agent": "cnb-lifecycle", ...length, ...headers },
-      agent: secure ? await this.#tlsAgent() : this.#plain,
+      headers: { host: url.host, "user-agent": "cnb-lifecycle", ...length, ...headers, ...route.headers },
     });
-    outgoing.setTimeout(idleTimeout, () => outgoing.destroy(new Error(`no answer in ${idleTimeout / 1000} s`)));
+    const idle = this.#idleTimeout(method);
+    outgoing.setTimeout(idle, () => outgoing.destroy(new Error(`no answer in ${idle / 1000} s`)));
     outgoing.once("socket", (socket) => {
       if (!socket.connecting) return;
       const timer = setTimeout(
@@ -74,15 +84,21 @@ export class HttpClient {
       );
       for (const event of ["connect", "close"]) socket.once(event, () => clearTimeout(timer));
     });
+    const abort = () => outgoing.destroy(new Error("given up"));
+    signal?.addEventListener("abort", abort, { once: true });
     const answer = new Promise<http.IncomingMessage>((resolve, reject) => {
       outgoing.once("response", resolve);
       // Stays for the life of the request: a connection may fail again after the answer.
       outgoing.on("error", reject);
-      outgoing.once("close", () => reject(new Error("connection closed")));
+      outgoing.once("close", () => {
+        signal?.removeEventListener("abort", abort);
+        reject(new Error("connection closed"));
+      });
     });
     answer.catch(() => {});
+    const source = { failed: false };
     try {
-      if (typeof body === "function") await sendStream(outgoing, body());
+      if (typeof body === "function") await sendStream(outgoing, noticing(body(), source));
       else outgoing.end(body);
       const message = await answer;
       // An answer before the end of the body, such as 401: nobody will want the rest.
@@ -90,21 +106,68 @@ export class HttpClient {
       return { request, status: message.statusCode ?? 0, headers: message.headers, body: message };
     } catch (error) {
       outgoing.destroy();
-      throw error instanceof ImageError ? error : connectionError(request, error);
+      throw source.failed ? error : connectionError(request, error);
     }
   }
 
   /** Closes idle connections. */
   async close(): Promise<void> {
-    this.#plain.destroy();
-    (await this.#tls)?.destroy();
+    for (const agent of [this.#plain, this.#tls, ...this.#tunnels.values()]) agent?.destroy();
   }
 
-  #tlsAgent(): Promise<https.Agent> {
-    this.#tls ??= this.#verify
-      ? this.#trust.secureContext().then((secureContext) => new https.Agent({ keepAlive: true, secureContext }))
-      : Promise.resolve(new https.Agent({ keepAlive: true, rejectUnauthorized: false }));
+  #idleTimeout(method: HttpRequest["method"]): number {
+    const { idleTimeout } = this.#options;
+    return idleTimeout ?? (method === "PUT" || method === "PATCH" ? storingTimeout : defaultIdleTimeout);
+  }
+
+  async #route(url: URL): Promise<Route> {
+    const proxy = this.#options.proxies?.find(url);
+    const path = `${url.pathname}${url.search}`;
+    const agentFor = async ({ protocol }: URL) => (protocol === "https:" ? await this.#tlsAgent() : this.#plain);
+    if (proxy === undefined) return { to: url, path, agent: await agentFor(url) };
+    if (url.protocol === "https:") return { to: url, path, agent: await this.#tunnelThrough(proxy) };
+    return {
+      to: proxy,
+      path: `${url.origin}${path}`,
+      agent: await agentFor(proxy),
+      headers: proxyAuthorization(proxy),
+    };
+  }
+
+  async #tlsAgent(): Promise<https.Agent> {
+    this.#tls ??= new https.Agent({ keepAlive: true, ...(await this.#tlsOptions()) });
     return this.#tls;
+  }
+
+  async #tunnelThrough(proxy: URL): Promise<TunnelAgent> {
+    const tlsOptions = await this.#tlsOptions();
+    const tunnel = this.#tunnels.get(proxy.href) ?? new TunnelAgent(proxy, tlsOptions);
+    this.#tunnels.set(proxy.href, tunnel);
+    return tunnel;
+  }
+
+  async #tlsOptions(): Promise<TlsOptions> {
+    const { verify, trust } = this.#options;
+    return verify ? { secureContext: await trust.secureContext() } : { rejectUnauthorized: false };
+  }
+}
+
+/** How a request gets to its server. */
+interface Route {
+  /** The server itself, or a proxy. */
+  readonly to: URL;
+  readonly path: string;
+  readonly agent: http.Agent;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Passes a body on, and remembers whether it was the body that failed. */
+async function* noticing(body: AsyncIterable<Uint8Array>, source: { failed: boolean }): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (error) {
+    source.failed = true;
+    throw error;
   }
 }
 
@@ -135,8 +198,10 @@ export function describe({ method, url }: { method: string; url: URL }): string 
   return `${method} ${url.origin}${url.pathname}`;
 }
 
-/** What an error of Node's network modules means. */
-export function connectionError(request: HttpRequest, cause: unknown): ConnectionError {
+/** What an error while sending or reading means; errors of our own stay what they are. */
+export function connectionError(request: HttpRequest, cause: unknown): unknown {
+  if (request.signal?.aborted) return request.signal.reason;
+  if (cause instanceof ImageError) return cause;
   const { code = "", message } = cause as NodeJS.ErrnoException;
   const untrusted = /CERT|SIGNATURE|ALTNAME/.test(code);
   const transient = !untrusted && code !== "ENOTFOUND" && code !== "EPROTO" && !code.startsWith("ERR_SSL");
@@ -161,7 +226,7 @@ export async function readBody({ request, body }: HttpResponse, limit: number): 
       if (length > limit) throw new ImageError("invalid", `${describe(request)}: answer of more than ${limit} bytes`);
     }
   } catch (error) {
-    throw error instanceof ImageError ? error : connectionError(request, error);
+    throw connectionError(request, error);
   }
   return Buffer.concat(chunks);
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { ConnectionError } from "./http.ts";
+import { ConnectionError } from "./connection-error.ts";
 import { RegistryError } from "./registry-error.ts";
 
 const attempts = 5;
@@ -13,21 +13,31 @@ const longestDelay = 60_000;
  */
 export class Backoff {
   readonly #warn: (message: string) => void;
+  readonly #signal: AbortSignal | undefined;
   #failures = 0;
 
-  /** @param warn told about each failure that another attempt follows */
-  constructor(warn: (message: string) => void) {
+  /**
+   * @param warn told about each failure that another attempt follows
+   * @param signal ends the waiting with its reason
+   */
+  constructor(warn: (message: string) => void, signal?: AbortSignal) {
     this.#warn = warn;
+    this.#signal = signal;
   }
 
   /** Returns when it is time for another attempt; throws `error` if there should be none. */
   async wait(error: unknown): Promise<void> {
+    this.#signal?.throwIfAborted();
     this.#failures++;
     if (this.#failures === attempts || !isTransient(error)) throw error;
     const backoff = firstDelay * 2 ** (this.#failures - 1) * (0.5 + Math.random() / 2);
     const delay = Math.min(Math.max(backoff, retryAfter(error)), longestDelay);
     this.#warn(`${error.message}; trying again in ${(delay / 1000).toFixed(1)} s`);
-    await sleep(delay);
+    try {
+      await sleep(delay, undefined, this.#signal && { signal: this.#signal });
+    } finally {
+      this.#signal?.throwIfAborted();
+    }
   }
 
   /** Forgets earlier failures, as there was progress. */
@@ -38,10 +48,9 @@ export class Backoff {
 
 /**
  * Runs `attempt` until it succeeds or fails for good.
- * @param warn told about each failure that another attempt follows
+ * @param backoff decides which failures are for good
  */
-export async function retrying<T>(attempt: () => Promise<T>, warn: (message: string) => void): Promise<T> {
-  const backoff = new Backoff(warn);
+export async function retrying<T>(attempt: () => Promise<T>, backoff: Backoff): Promise<T> {
   for (;;) {
     try {
       return await attempt();
