@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { type FileHandle, mkdir, open, rename, rm, rmdir, stat } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Descriptor } from "./descriptor.ts";
 import { type Digest, digestHex, digestOf } from "./digest.ts";
@@ -8,7 +8,8 @@ import { ImageError } from "./errors.ts";
 import { fileError } from "./file-error.ts";
 import { type ImageIndex, isIndex, maxManifestSize, parseManifestOrIndex } from "./manifest.ts";
 import { mediaTypes } from "./media-types.ts";
-import { verified } from "./verified.ts";
+import { observed, type TransferObserver } from "./transfer.ts";
+import { untilIntact, verified } from "./verified.ts";
 
 /** Where a layout keeps a blob. */
 export function blobPath(layout: string, digest: Digest): string {
@@ -70,19 +71,33 @@ async function* readFileBytes(path: string): AsyncGenerator<Uint8Array> {
   }
 }
 
+const temporaryName = /^\.[0-9a-f-]{36}\.tmp$/;
+const blobName = /^[0-9a-f]{64}$/;
+
+/** Whom a `LayoutWriter` tells what it does. */
+export interface LayoutListener {
+  readonly observer: TransferObserver;
+  /** Told what went wrong before another attempt. */
+  readonly warn: (message: string) => void;
+}
+
 /**
  * Writes one image into a layout. Every file appears under its name when it is complete, the index last; `abandon`
  * takes away what was written. Errors are ImageErrors, except those of the streams that are written.
  */
 export class LayoutWriter {
   readonly #layout: string;
+  readonly #listener: LayoutListener;
+  readonly #started = Date.now();
+  readonly #blobs = new Set<Digest>();
   readonly #temporary = new Set<string>();
   readonly #written: string[] = [];
   #firstDirectory: string | undefined;
 
   /** @param layout the layout's directory; made if it does not exist */
-  constructor(layout: string) {
+  constructor(layout: string, listener: LayoutListener) {
     this.#layout = layout;
+    this.#listener = listener;
   }
 
   /** Makes the layout's directories. */
@@ -98,30 +113,25 @@ export class LayoutWriter {
   /**
    * Writes a blob unless the layout has it.
    * @param descriptor undefined if digest and size will be known when the stream has ended
+   * @param name what observers know the blob by: its digest, or its diff ID as long as it has none
    * @param start starts the blob's stream
-   * @param signal ends the writing
+   * @param signal ends the writing with its reason
    */
   async writeBlob(
     descriptor: Descriptor | undefined,
+    name: Digest,
     start: () => AsyncIterable<Uint8Array>,
     signal: AbortSignal,
   ): Promise<{ digest: Digest; size: number }> {
-    if (descriptor !== undefined && (await this.#has(descriptor))) return descriptor;
-    const hash = createHash("sha256");
-    let size = 0;
-    const temporary = await this.#writeTemporary(async (file) => {
-      for await (const chunk of start()) {
-        signal.throwIfAborted();
-        hash.update(chunk);
-        size += chunk.length;
-        await file.appendFile(chunk).catch((error) => Promise.reject(fileError(error, this.#layout)));
-      }
-    });
-    const blob = { digest: `sha256:${hash.digest("hex")}` as const, size };
-    if (descriptor !== undefined && descriptor.digest !== blob.digest) {
-      throw new ImageError("corrupt", `expected a blob with digest ${descriptor.digest}, found ${blob.digest}`);
+    if (descriptor !== undefined && (await this.#has(descriptor))) {
+      this.#blobs.add(descriptor.digest);
+      return descriptor;
     }
+    const transfer = { direction: "upload", place: this.#layout, blob: name, size: descriptor?.size } as const;
+    const write = () => this.#writeStream(observed(start(), transfer, this.#listener.observer), descriptor, signal);
+    const { temporary, blob } = await untilIntact(write, this.#listener.warn);
     await this.#publish(temporary, blobPath(this.#layout, blob.digest));
+    this.#blobs.add(blob.digest);
     return blob;
   }
 
@@ -129,13 +139,26 @@ export class LayoutWriter {
   async writeBytes(bytes: Uint8Array): Promise<{ digest: Digest; size: number }> {
     const blob = { digest: digestOf(bytes), size: bytes.length };
     if (!(await this.#has(blob))) await this.#writeFile(blobPath(this.#layout, blob.digest), bytes);
+    this.#blobs.add(blob.digest);
     return blob;
   }
 
-  /** Makes the layout stand for the image: writes its index. */
+  /**
+   * Makes the layout stand for the image: writes its index, then removes the blobs that no image of the layout has any
+   * more, and what a save that was killed left behind.
+   */
   async finish(index: Uint8Array): Promise<void> {
+    for (const digest of this.#blobs) {
+      const path = blobPath(this.#layout, digest);
+      await stat(path).catch((error) => Promise.reject(fileError(error, path)));
+    }
     await this.#writeFile(join(this.#layout, "oci-layout"), Buffer.from('{"imageLayoutVersion":"1.0.0"}'));
     await this.#writeFile(join(this.#layout, "index.json"), index);
+    await this.#removeOld(this.#layout, (name) => temporaryName.test(name));
+    await this.#removeOld(
+      join(this.#layout, "blobs/sha256"),
+      (name) => blobName.test(name) && !this.#blobs.has(`sha256:${name}`),
+    );
   }
 
   /** Takes away what was written, and directories that were made and are empty again. */
@@ -157,6 +180,41 @@ export class LayoutWriter {
     }
   }
 
+  /** Files that have changed since this save began may be those of another one. Nothing depends on any of them. */
+  async #removeOld(directory: string, isLeftover: (name: string) => boolean): Promise<void> {
+    for (const name of await readdir(directory).catch(() => [])) {
+      const path = join(directory, name);
+      if (!isLeftover(name) || this.#temporary.has(path)) continue;
+      const modified = await stat(path).then(
+        ({ mtimeMs }) => mtimeMs,
+        () => Infinity,
+      );
+      if (modified < this.#started) await rm(path, { force: true }).catch(() => {});
+    }
+  }
+
+  async #writeStream(
+    source: AsyncIterable<Uint8Array>,
+    descriptor: Descriptor | undefined,
+    signal: AbortSignal,
+  ): Promise<{ temporary: string; blob: { digest: Digest; size: number } }> {
+    const hash = createHash("sha256");
+    let size = 0;
+    const temporary = await this.#writeTemporary(async (file) => {
+      for await (const chunk of source) {
+        signal.throwIfAborted();
+        hash.update(chunk);
+        size += chunk.length;
+        await file.appendFile(chunk).catch((error) => Promise.reject(fileError(error, this.#layout)));
+      }
+      const digest = hash.copy().digest("hex");
+      if (descriptor !== undefined && descriptor.digest !== `sha256:${digest}`) {
+        throw new ImageError("corrupt", `expected a blob with digest ${descriptor.digest}, found sha256:${digest}`);
+      }
+    });
+    return { temporary, blob: { digest: `sha256:${hash.digest("hex")}`, size } };
+  }
+
   async #writeFile(path: string, bytes: Uint8Array): Promise<void> {
     const temporary = await this.#writeTemporary((file) =>
       file.writeFile(bytes).catch((error) => Promise.reject(fileError(error, path))),
@@ -170,6 +228,10 @@ export class LayoutWriter {
     const file = await open(path, "wx", 0o644).catch((error) => Promise.reject(fileError(error, this.#layout)));
     try {
       await write(file);
+    } catch (error) {
+      await rm(path, { force: true });
+      this.#temporary.delete(path);
+      throw error;
     } finally {
       await file.close();
     }

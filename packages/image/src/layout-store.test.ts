@@ -1,9 +1,18 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { digestOf, type Image, ImageDraft, type Layer, LayoutStore, mediaTypes } from "./index.ts";
+import {
+  digestOf,
+  type Image,
+  ImageDraft,
+  type Layer,
+  LayoutStore,
+  mediaTypes,
+  type TransferObserver,
+} from "./index.ts";
 import { blobPath } from "./layout-files.ts";
 
 let dir: string;
@@ -235,4 +244,69 @@ test("of an index, the entry for the platform is opened", async () => {
   expect(await textOf((await opened(join(dir, "multi"))).layers[0])).toBe("amd");
   await index([armed, { ...amdEntry, platform: { os: "windows", architecture: "amd64" } }]);
   expect(await store.open(join(dir, "multi"))).toBeUndefined();
+});
+
+test("blobs that the image no longer has are removed, and what a killed save left; nothing else", async () => {
+  await store.save(draftOf(newLayer("old"), newLayer("kept")), ["app"]);
+  const layout = join(dir, "index.docker.io/library/app/latest");
+  const leftover = join(layout, `.${randomUUID()}.tmp`);
+  const orphan = blobPath(layout, digestOf("of a save that was killed"));
+  const foreign = [join(layout, "notes.txt"), join(layout, "blobs/sha256/README")];
+  for (const path of [leftover, orphan, ...foreign]) await writeFile(path, "");
+  const past = new Date(Date.now() - 5000);
+  for (const name of await readdir(layout, { recursive: true })) await utimes(join(layout, name), past, past);
+  const running = join(layout, `.${randomUUID()}.tmp`);
+  await writeFile(running, "");
+  await utimes(running, past, new Date(Date.now() + 5000));
+
+  await store.save(draftOf(newLayer("kept"), newLayer("new")), ["app"]);
+  const image = await opened("app");
+  expect(await Promise.all(image.layers.map(textOf))).toEqual(["kept", "new"]);
+  const blobs = [
+    image.identifier.split("@sha256:")[1],
+    ...[image.manifest.config, ...image.manifest.layers].map(({ digest }) => digest.slice(7)),
+  ];
+  const left = [...blobs, basename(running), "README", "notes.txt", "index.json", "oci-layout"];
+  expect((await filesIn(layout)).sort()).toEqual(left.sort());
+});
+
+test("a save that is given up leaves nothing and says why", async () => {
+  const stop = new AbortController();
+  const stopped = new LayoutStore({ layoutDir: dir, platform, signal: stop.signal });
+  const reason = new Error("stopped by SIGTERM");
+  const endless: Layer = {
+    ...newLayer("endless"),
+    async *compressed() {
+      for (let chunks = 0; ; chunks++) {
+        if (chunks === 3) stop.abort(reason);
+        yield Buffer.alloc(1000);
+      }
+    },
+  };
+  await expect(stopped.save(draftOf(endless), ["app"])).rejects.toBe(reason);
+  expect(await readdir(dir)).toEqual([]);
+  await expect(stopped.save(draftOf(newLayer("one")), ["app"])).rejects.toBe(reason);
+});
+
+test("observers see what is written, and nothing of what is there already", async () => {
+  const seen: string[] = [];
+  const observer: TransferObserver = {
+    begin: ({ direction, place, size }) => {
+      let last = 0;
+      return {
+        moved: (bytes) => {
+          last = bytes;
+        },
+        end: (done) => seen.push(`${direction} ${basename(place)} ${size} ${last} ${done}`),
+      };
+    },
+  };
+  const watched = new LayoutStore({ layoutDir: dir, platform, observer });
+  await watched.save(draftOf(newLayer("one")), ["app:1"]);
+  const previousImage = await opened("app:1");
+  const size = previousImage.layers[0]?.descriptor?.size;
+  const draft = new ImageDraft({ platform, previousImage });
+  draft.reuseLayer(digestOf("one"));
+  await watched.save(draft, ["app:1", "app:2"]);
+  expect(seen).toEqual([`upload 1 undefined ${size} true`, `upload 2 ${size} ${size} true`]);
 });

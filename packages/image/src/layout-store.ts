@@ -9,7 +9,7 @@ import { ImageError } from "./errors.ts";
 import { fileError } from "./file-error.ts";
 import type { Image } from "./image.ts";
 import type { Layer } from "./layer.ts";
-import { blobPath, LayoutWriter, readBlob, readIndex, readSmallBlob } from "./layout-files.ts";
+import { blobPath, type LayoutListener, LayoutWriter, readBlob, readIndex, readSmallBlob } from "./layout-files.ts";
 import { type LayoutPlace, layoutPlace } from "./layout-path.ts";
 import {
   encodeIndex,
@@ -24,12 +24,19 @@ import { linuxPlatform, type Platform, satisfies } from "./platform.ts";
 import { saveFailure } from "./save-failure.ts";
 import type { ImageStore, SavedImage } from "./store.ts";
 import { StoredImage, StoredLayer } from "./stored-image.ts";
+import { noObserver, type TransferObserver } from "./transfer.ts";
 
 export interface LayoutStoreOptions {
   /** The directory that holds all layouts, absolute (platform.md, `-layout-dir`). */
   readonly layoutDir: string;
   /** Chooses from image indexes; by default linux on this machine's architecture. */
   readonly platform?: Platform;
+  /** Told of blobs that are written. */
+  readonly observer?: TransferObserver;
+  /** Told what went wrong before another attempt. */
+  readonly warn?: (message: string) => void;
+  /** Ends whatever the store does, with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 /** The annotation by which tools find an image in a layout (OCI image spec, annotations.md). */
@@ -42,10 +49,15 @@ const parallelWrites = 4;
 export class LayoutStore implements ImageStore {
   readonly #layoutDir: string;
   readonly #platform: Platform;
+  readonly #listener: LayoutListener;
+  readonly #signal: AbortSignal | undefined;
 
   constructor(options: LayoutStoreOptions) {
+    const { platform = linuxPlatform(), observer = noObserver, warn = () => {} } = options;
     this.#layoutDir = options.layoutDir;
-    this.#platform = options.platform ?? linuxPlatform();
+    this.#platform = platform;
+    this.#listener = { observer, warn };
+    this.#signal = options.signal;
   }
 
   async open(name: string): Promise<Image | undefined> {
@@ -97,7 +109,7 @@ export class LayoutStore implements ImageStore {
     let written: { digest: Digest; manifestSize: number } | undefined;
     for (const { name, place } of places) {
       try {
-        written = await writeLayout(draft, place, known);
+        written = await writeLayout(draft, place, known, this.#listener, this.#signal);
       } catch (error) {
         if (!(error instanceof ImageError)) throw error;
         failures.set(name, error);
@@ -148,20 +160,25 @@ async function writeLayout(
   draft: ImageDraft,
   place: LayoutPlace,
   known: Map<Digest, LayoutLayer>,
+  listener: LayoutListener,
+  outer: AbortSignal | undefined,
 ): Promise<{ digest: Digest; manifestSize: number }> {
-  const writer = new LayoutWriter(place.path);
+  const writer = new LayoutWriter(place.path, listener);
   try {
     await writer.begin();
     const storedOf = (layer: Layer) => (layer.descriptor === undefined ? known.get(layer.diffId) : layer);
     const distinct = new Map(draft.layers.map((layer) => [layer.descriptor?.digest ?? layer.diffId, layer]));
-    await mapBounded([...distinct.values()], parallelWrites, async (layer, signal) => {
+    const write = async (layer: Layer, signal: AbortSignal): Promise<void> => {
       const stored = storedOf(layer);
       if (stored instanceof LayoutLayer && !(await stored.isHeld())) return;
-      const blob = await writer.writeBlob(stored?.descriptor, () => (stored ?? layer).compressed(), signal);
+      const name = stored?.descriptor?.digest ?? layer.diffId;
+      const open = () => (stored ?? layer).compressed();
+      const blob = await writer.writeBlob(stored?.descriptor, name, open, signal);
       if (stored !== undefined) return;
       const descriptor = { mediaType: gzipLayerType(draft.family), ...blob };
       known.set(layer.diffId, new LayoutLayer(layer.diffId, descriptor, place.path));
-    });
+    };
+    await mapBounded([...distinct.values()], parallelWrites, write, outer);
 
     const descriptors = draft.layers.map((layer) => storedOf(layer)?.descriptor).filter((known) => known !== undefined);
     const config = await writer.writeBytes(encodeConfig(draft.config()));

@@ -19,7 +19,10 @@ export interface TransferProgress {
   end(done: boolean): void;
 }
 
-/** Told of every transfer of layers and configs, several of which run at the same time. Must not throw. */
+/**
+ * Told of every transfer of layers and configs, several of which run at the same time; of local files only when they are
+ * written. Must not throw.
+ */
 export interface TransferObserver {
   /** A transfer begins: bytes will move, as the target does not have the blob. */
   begin(transfer: Transfer): TransferProgress;
