@@ -10,35 +10,33 @@ import { timed } from "./timer.ts";
  * @returns what report.toml is to say of it
  * @throws LifecycleError or Error also when only some of the names failed
  */
-export async function saveImage(
+export function saveImage(
   images: ImageStore,
   draft: ImageDraft,
   names: readonly [string, ...string[]],
   logger: Logger,
 ): Promise<ImageReport> {
   const [name] = names;
-  const saved = await timed(`Saving ${name}...`, logger, async () => {
+  return timed(`Saving ${name}...`, logger, async () => {
     logger.info(`Saving ${name}...`);
-    try {
-      return await images.save(draft, names);
-    } catch (error) {
+    const saved = await images.save(draft, names).catch((error: unknown) => {
       throw inContext("saving image", error);
+    });
+    logger.info(`*** Images (${saved.shortId}):`);
+    for (const each of names) {
+      const failure = saved.failures.get(each);
+      logger.info(failure === undefined ? `      ${each}` : `      ${each} - ${failure.message}`);
     }
+    const { digest, manifestSize } = saved.report;
+    if (digest !== undefined) {
+      logger.debug(`\n*** Digest: ${digest}`);
+    }
+    if (manifestSize !== undefined) {
+      logger.debug(`\n*** Manifest Size: ${manifestSize}`);
+    }
+    throwFailures(saved);
+    return { tags: names, digest, manifestSize };
   });
-  logger.info(`*** Images (${saved.shortId}):`);
-  for (const each of names) {
-    const failure = saved.failures.get(each);
-    logger.info(failure === undefined ? `      ${each}` : `      ${each} - ${failure.message}`);
-  }
-  const { digest, manifestSize } = saved.report;
-  if (digest !== undefined) {
-    logger.debug(`\n*** Digest: ${digest}`);
-  }
-  if (manifestSize !== undefined) {
-    logger.debug(`\n*** Manifest Size: ${manifestSize}`);
-  }
-  throwFailures(saved);
-  return { tags: names, digest, manifestSize };
 }
 
 function throwFailures({ failures }: SavedImage): void {
