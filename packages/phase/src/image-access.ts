@@ -1,4 +1,4 @@
-import { type ImageStore, LayoutStore, RegistryStore, resolveKeychain, Trust } from "@lifecycle/image";
+import { type ImageStore, LayoutStore, Proxies, RegistryStore, resolveKeychain, Trust } from "@lifecycle/image";
 import { failedTo, LifecycleError } from "./errors.ts";
 import { ExitCode } from "./exit-codes.ts";
 import { registryImages } from "./resolve-inputs.ts";
@@ -31,10 +31,15 @@ export async function openImageAccess(
   }
   try {
     const registry = await openRegistry(context, [...registryImages(inputs), ...furtherImages]);
-    return { images: inputs.useLayout ? new LayoutStore(inputs) : registry, registry };
+    return { images: inputs.useLayout ? openLayouts(context) : registry, registry };
   } catch (error) {
     throw failedTo("resolve keychain", error);
   }
+}
+
+function openLayouts({ inputs, logger, transfers, signal }: PhaseContext): LayoutStore {
+  const warn = (message: string): void => logger.warn(message);
+  return new LayoutStore({ layoutDir: inputs.layoutDir, observer: transfers, signal, warn });
 }
 
 /**
@@ -43,14 +48,17 @@ export async function openImageAccess(
  * @throws ImageError when CNB_REGISTRY_AUTH is malformed
  */
 export async function openRegistry(
-  { inputs, env, logger }: Pick<PhaseContext, "inputs" | "env" | "logger">,
+  { inputs, env, logger, transfers, signal }: PhaseContext,
   images: readonly string[],
 ): Promise<RegistryStore> {
   const warn = (message: string): void => logger.warn(message);
   return new RegistryStore({
     keychain: await resolveKeychain(images, env, warn),
     trust: new Trust(env),
+    proxies: new Proxies(env),
     insecureRegistries: inputs.insecureRegistries,
+    observer: transfers,
+    signal,
     warn,
   });
 }

@@ -12,7 +12,7 @@ import type { PhaseContext } from "./run-phase.ts";
 export type AccessCheck = (image: string) => Promise<boolean>;
 
 /** Asks the image's registry; a daemon's or a layout's images are all taken as readable. */
-export function accessChecker(context: Pick<PhaseContext, "inputs" | "env" | "logger">): AccessCheck {
+export function accessChecker(context: PhaseContext): AccessCheck {
   const { inputs } = context;
   if (inputs.useDaemon || inputs.useLayout) {
     return () => Promise.resolve(true);
@@ -22,6 +22,7 @@ export function accessChecker(context: Pick<PhaseContext, "inputs" | "env" | "lo
       await (await openRegistry(context, [image])).checkRead(image);
       return true;
     } catch {
+      context.signal.throwIfAborted();
       return false;
     }
   };

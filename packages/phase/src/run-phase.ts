@@ -55,6 +55,7 @@ export async function runPhase<Access>(
   env: Environment,
 ): Promise<number> {
   const logger = new ConsoleLogger({ level: "info", color: true });
+  const signal = stopOnSignals();
   try {
     const deprecation: DeprecationMode = env[ENV.deprecationMode] || "warn";
     const start = readCommandLine(phase, argv, env, logger, deprecation);
@@ -74,7 +75,7 @@ export async function runPhase<Access>(
       env,
       logger,
       transfers: new TransferDisplay(logger, process.stdout.isTTY ? process.stdout : undefined),
-      signal: stopOnSignals(),
+      signal,
       verifyBuildpackApi: (kind, name, api) => verifyBuildpackApi(kind, name, api, deprecation, logger),
       guardExperimental: (feature) => guardExperimental(feature, env[ENV.experimentalMode], logger),
     };
@@ -86,7 +87,9 @@ export async function runPhase<Access>(
     logger.debug("Executing command...");
     await phase.execute(context, access);
     return 0;
-  } catch (error) {
+  } catch (thrown) {
+    // A phase says what it could not do any more, which is not what went wrong.
+    const error: unknown = signal.aborted ? signal.reason : thrown;
     logger.error(messageOf(error));
     if (error instanceof Error && error.stack !== undefined) {
       logger.debug(error.stack);
