@@ -1,15 +1,30 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmod, chown, cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, chown, cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { distribution } from "./distribution.ts";
 import { type Outcome, run } from "./run.ts";
 
+const IS_ROOT = process.getuid?.() === 0;
 const FIXTURES = fileURLToPath(new URL("../fixtures", import.meta.url));
 
-/** Whom phases run as when the tests run as root. */
-const USER = 1000;
+/** Whom phases run as: when root runs the tests nobody, whom every /etc/passwd has, else who runs them. */
+export const PHASE_USER = IS_ROOT
+  ? ({ uid: 65534, gid: 65534 } as const)
+  : { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+
+/** A buildpack of version 1.0.0, whose programs are bash. */
+export interface SmallBuildpack {
+  /** Its Buildpack API; the newest when absent. */
+  api?: string;
+  /** Further lines of its buildpack.toml. */
+  descriptor?: string;
+  /** What bin/detect does; nothing, which passes, when absent. */
+  detect?: string;
+  /** What bin/build does; nothing when absent. `$1` is its layers directory, `$2` the platform directory. */
+  build?: string;
+}
 
 /**
  * Runs executables on this machine as an unprivileged user, in directories that such a user can reach: the checkout may
@@ -23,6 +38,10 @@ export class PhaseRunner {
   /** Belongs to the user. */
   readonly layersDir: string;
   readonly platformDir: string;
+  /** Belongs to the user. */
+  readonly cacheDir: string;
+  /** `TMPDIR` of everything that runs. */
+  readonly tempDir: string;
 
   private constructor(dir: string) {
     this.dir = dir;
@@ -30,16 +49,22 @@ export class PhaseRunner {
     this.appDir = join(dir, "app");
     this.layersDir = join(dir, "layers");
     this.platformDir = join(dir, "platform");
+    this.cacheDir = join(dir, "cache");
+    this.tempDir = join(dir, "tmp");
   }
 
   /** @param executables which of them are to be run */
   static async create(...executables: readonly string[]): Promise<PhaseRunner> {
     const runner = new PhaseRunner(await mkdtemp(join(tmpdir(), "phase-")));
     await chmod(runner.dir, 0o755);
-    await cp(join(distribution().executables, "lifecycle"), join(runner.dir, "lifecycle"));
+    for (const name of ["lifecycle", "launcher"]) {
+      await cp(join(distribution().executables, name), join(runner.dir, name));
+    }
     for (const name of executables) await symlink("lifecycle", join(runner.dir, name));
     await cp(join(FIXTURES, "buildpacks"), runner.buildpacksDir, { recursive: true });
-    for (const dir of [runner.appDir, runner.layersDir, runner.platformDir]) await mkdir(dir);
+    for (const dir of [runner.appDir, runner.platformDir, runner.tempDir]) await mkdir(dir);
+    await chmod(runner.tempDir, 0o1777);
+    await runner.reset();
     return runner;
   }
 
@@ -51,11 +76,52 @@ export class PhaseRunner {
     return file;
   }
 
-  /** Empties the layers directory. */
+  /** Writes a buildpack and returns its directory. */
+  async writeBuildpack(id: string, { api = "0.12", descriptor = "", ...programs }: SmallBuildpack): Promise<string> {
+    const path = `buildpacks/${id.replaceAll("/", "_")}/1.0.0`;
+    const toml = `api = "${api}"\n[buildpack]\nid = "${id}"\nname = "${id}"\nversion = "1.0.0"\n${descriptor}`;
+    await this.write(`${path}/buildpack.toml`, toml);
+    for (const name of ["detect", "build"] as const) {
+      const program = await this.write(`${path}/bin/${name}`, `#!/bin/bash\nset -eu\n${programs[name] ?? ""}\n`);
+      await chmod(program, 0o755);
+    }
+    return join(this.dir, path);
+  }
+
+  /** Writes an order.toml of one group and returns its path. */
+  writeOrder(...ids: readonly string[]): Promise<string> {
+    const group = ids.map((id) => `[[order.group]]\nid = "${id}"\nversion = "1.0.0"\n`);
+    return this.write("order.toml", `[[order]]\n${group.join("")}`);
+  }
+
+  /** The flags that tell creator where everything is, as the user, with the order.toml of `writeOrder`. */
+  creatorFlags(): string[] {
+    return [
+      ...["-app", this.appDir, "-buildpacks", this.buildpacksDir, "-layers", this.layersDir],
+      ...["-platform", this.platformDir, "-order", join(this.dir, "order.toml")],
+      ...["-launcher", join(this.dir, "launcher"), "-uid", `${PHASE_USER.uid}`, "-gid", `${PHASE_USER.gid}`],
+    ];
+  }
+
+  /** Empties layers directory and cache. */
   async reset(): Promise<void> {
-    await rm(this.layersDir, { recursive: true, force: true });
-    await mkdir(this.layersDir);
-    if (process.getuid?.() === 0) await chown(this.layersDir, USER, USER);
+    await this.#renew(this.layersDir);
+    await this.#renew(this.cacheDir);
+  }
+
+  /** Empties the layers directory, as a platform does before each build. */
+  async resetLayers(): Promise<void> {
+    await this.#renew(this.layersDir);
+  }
+
+  /** Files that were left in `TMPDIR`, and temporary names left in the layers directory and the cache. */
+  async leftovers(): Promise<string[]> {
+    const temporary = await readdir(this.tempDir);
+    for (const directory of [this.layersDir, this.cacheDir]) {
+      const names = await readdir(directory, { recursive: true });
+      temporary.push(...names.filter((name) => /\.tmp|\.unfinished|staging\/|backup/.test(name)));
+    }
+    return temporary;
   }
 
   /** Runs an executable to its end, with a Platform API and no environment but PATH and `env`. */
@@ -75,17 +141,25 @@ export class PhaseRunner {
     return spawn(program, rest, { cwd: this.dir, env: this.#environment(env), stdio: ["ignore", "pipe", "inherit"] });
   }
 
+  /** Makes a directory empty, and the user's. */
+  async #renew(directory: string): Promise<void> {
+    await rm(directory, { recursive: true, force: true });
+    await mkdir(directory);
+    if (IS_ROOT) await chown(directory, PHASE_USER.uid, PHASE_USER.gid);
+  }
+
   async remove(): Promise<void> {
     await rm(this.dir, { recursive: true, force: true });
   }
 
   #environment(env: Record<string, string>): Record<string, string> {
-    return { PATH: process.env.PATH ?? "", CNB_PLATFORM_API: "0.13", ...env };
+    return { PATH: process.env.PATH ?? "", CNB_PLATFORM_API: "0.13", TMPDIR: this.tempDir, ...env };
   }
 
   #command(name: string, args: readonly string[]): [string, ...string[]] {
     const command: [string, ...string[]] = [join(this.dir, name), ...args];
-    if (process.getuid?.() !== 0) return command;
-    return ["setpriv", `--reuid=${USER}`, `--regid=${USER}`, "--clear-groups", "--", ...command];
+    if (!IS_ROOT) return command;
+    const { uid, gid } = PHASE_USER;
+    return ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups", "--", ...command];
   }
 }
