@@ -176,7 +176,7 @@ describe.runIf(requireServer("docker-registry", "openssl", "skopeo"))(
         expect(requests(registry, /"PATCH /, mark)).toBe(2);
         const seen = await inspectImage(`docker://${registry.host}/apps/mounted`, registry);
         expect(seen.digest).toBe(saved.report.digest);
-        expect(seen.manifest.layers[0]).toEqual(base.manifest.layers[0]);
+        expect(seen.manifest.layers[0]).toEqual(base.manifest?.layers[0]);
       });
     });
 
@@ -310,7 +310,7 @@ describe.runIf(requireServer("docker-registry", "openssl", "skopeo"))(
           ...[`oci:${join(dir, "scratch")}`, `docker://${name}`],
         ]);
         const base = await opened(store, name);
-        expect(base.manifest.mediaType).toBe(mediaTypes.dockerManifest);
+        expect(base.manifest?.mediaType).toBe(mediaTypes.dockerManifest);
         await store.save(draftOf([newLayer()], { base }), [`${registry.host}/docker/app`]);
         const { manifest } = await inspectImage(`docker://${registry.host}/docker/app`, registry);
         expect(manifest.mediaType).toBe(mediaTypes.dockerManifest);

@@ -28,6 +28,8 @@ export interface DraftOptions {
 export class ImageDraft {
   readonly #base: Image | undefined;
   readonly #previousLayers: ReadonlyMap<Digest, Layer>;
+  /** Reused layers that were made anew as well. */
+  readonly #made = new Map<Digest, Layer>();
   readonly #created: string;
   readonly #keepHistory: boolean;
   readonly #platform: Platform | undefined;
@@ -58,6 +60,11 @@ export class ImageDraft {
     this.#workingDir = base?.config.config.WorkingDir;
   }
 
+  /** The image that it started from. */
+  get base(): Image | undefined {
+    return this.#base;
+  }
+
   /** The layers so far, base layers first. */
   get layers(): readonly Layer[] {
     return this.#layers;
@@ -80,7 +87,8 @@ export class ImageDraft {
 
   /** The family of the manifest to be: the base image's, or OCI. */
   get family(): ManifestFamily {
-    return this.#base === undefined ? "oci" : familyOf(this.#base.manifest);
+    const manifest = this.#base?.manifest;
+    return manifest === undefined ? "oci" : familyOf(manifest);
   }
 
   /**
@@ -114,14 +122,21 @@ export class ImageDraft {
   /**
    * Puts a layer of the previous image on top; nothing is read or compressed.
    * @param createdBy for the image's history
+   * @param made the same layer as it can be read on this machine, if it can; see `madeLayer`
    * @throws ImageError `not-found` if the previous image has no such layer
    */
-  reuseLayer(diffId: Digest, createdBy?: string): void {
+  reuseLayer(diffId: Digest, createdBy?: string, made?: Layer): void {
     const layer = this.#previousLayers.get(diffId);
     if (layer === undefined) {
       throw new ImageError("not-found", `the previous image has no layer with diff ID ${diffId}`);
     }
+    if (made !== undefined) this.#made.set(diffId, made);
     this.addLayer(layer, createdBy);
+  }
+
+  /** What to read instead of a reused layer, for stores that do not give out single layers. */
+  madeLayer(diffId: Digest): Layer | undefined {
+    return this.#made.get(diffId);
   }
 
   setLabel(name: string, value: string): void {

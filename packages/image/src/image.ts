@@ -11,15 +11,21 @@ export interface Image {
 
   /**
    * The name of exactly this image, whatever becomes of its tag. Registry: `<registry>/<repository>@<digest>`;
-   * layout: `<path>@<digest>`. Opening it gives the same image again.
+   * layout: `<path>@<digest>`; daemon: the image ID, 64 hex digits. Opening it gives the same image again.
    */
   readonly identifier: string;
+
+  /** The ID in its daemon, 64 hex digits; undefined for images that are not in one. */
+  readonly imageId?: string;
 
   /** The config, with the fields that this project does not know. */
   readonly config: ImageConfig;
 
-  /** The manifest that the config was found by, with the fields that this project does not know. */
-  readonly manifest: Manifest;
+  /**
+   * The manifest that the config was found by, with the fields that this project does not know; undefined in a daemon,
+   * where images have none.
+   */
+  readonly manifest: Manifest | undefined;
 
   /** Operating system and architecture, as the config says. */
   readonly platform: Platform;

@@ -1,5 +1,7 @@
 export { encodeConfig, type History, type ImageConfig, parseConfig, type RuntimeConfig } from "./config.ts";
 export { anonymousKeychain, type Credentials, type Keychain } from "./credentials.ts";
+export type { LayerCache } from "./daemon/layer-cache.ts";
+export { DaemonStore, type DaemonStoreOptions } from "./daemon-store.ts";
 export type { Descriptor, DescriptorPlatform } from "./descriptor.ts";
 export { type Digest, digestHex, digestOf, isDigest, parseDigest } from "./digest.ts";
 export { type DraftOptions, ImageDraft, normalizedTime } from "./draft.ts";

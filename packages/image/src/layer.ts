@@ -15,6 +15,9 @@ export interface Layer {
    */
   readonly descriptor?: Descriptor;
 
+  /** The size of the tar in bytes, where it is known. */
+  readonly size?: number;
+
   /**
    * The blob: the bytes that `descriptor` describes, or for a new layer a gzip stream of the tar.
    * For a stored layer it ends with an ImageError `corrupt` if digest or size are not the descriptor's.

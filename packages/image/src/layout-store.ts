@@ -7,7 +7,6 @@ import type { Digest } from "./digest.ts";
 import type { ImageDraft } from "./draft.ts";
 import { ImageError } from "./errors.ts";
 import { fileError } from "./file-error.ts";
-import type { Image } from "./image.ts";
 import type { Layer } from "./layer.ts";
 import { blobPath, type LayoutListener, LayoutWriter, readBlob, readIndex, readSmallBlob } from "./layout-files.ts";
 import { type LayoutPlace, layoutPlace } from "./layout-path.ts";
@@ -60,7 +59,7 @@ export class LayoutStore implements ImageStore {
     this.#signal = options.signal;
   }
 
-  async open(name: string): Promise<Image | undefined> {
+  async open(name: string): Promise<StoredImage | undefined> {
     const place = layoutPlace(this.#layoutDir, name);
     const index = await readIndex(place.path);
     const entry = index && this.#choose(index, place.digest);

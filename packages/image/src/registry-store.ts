@@ -5,7 +5,6 @@ import type { Descriptor } from "./descriptor.ts";
 import { type Digest, digestOf, isDigest } from "./digest.ts";
 import type { ImageDraft } from "./draft.ts";
 import { ImageError } from "./errors.ts";
-import type { Image } from "./image.ts";
 import type { Layer } from "./layer.ts";
 import {
   encodeManifest,
@@ -77,7 +76,7 @@ export class RegistryStore implements ImageStore {
     };
   }
 
-  async open(name: string): Promise<Image | undefined> {
+  async open(name: string): Promise<StoredImage | undefined> {
     const reference = parseReference(name);
     const client = this.#clientFor(name, reference);
     const manifestOf = (of: Reference) => untilIntact(() => fetchManifest(client, of), this.#warn);

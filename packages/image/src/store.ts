@@ -3,7 +3,7 @@ import type { ImageDraft } from "./draft.ts";
 import type { Image } from "./image.ts";
 
 /**
- * A place where images lie: a registry, or a directory of OCI layouts. Phases are handed one and do not know which.
+ * A place where images lie: a registry, a daemon, or a directory of OCI layouts. Phases are handed one and do not know which.
  * Names are image references (`reference.ts`) or identifiers that the same kind of store gave out.
  */
 export interface ImageStore {
@@ -41,7 +41,7 @@ export interface SavedImage {
   /** See `Image.identifier`; made from the first name. */
   readonly identifier: string;
 
-  /** How logs call the image. Registry: its digest; layout: its identifier. */
+  /** How logs call the image. Registry: its digest; layout: its identifier; daemon: 12 digits of its ID. */
   readonly shortId: string;
 
   /** What report.toml's `[image]` says of it (platform.md, report.toml). */
@@ -50,6 +50,8 @@ export interface SavedImage {
     readonly digest?: Digest;
     /** In bytes. */
     readonly manifestSize?: number;
+    /** 64 hex digits; only in a daemon. */
+    readonly imageId?: string;
   };
 
   /** Names that could not be set, with the reason; empty if all is well. */

@@ -4,9 +4,15 @@ import { ImageError } from "../errors.ts";
 
 /** Where a daemon listens. */
 export type DaemonAddress =
-  | { readonly kind: "socket"; /** As the user named it, for messages. */ readonly name: string; readonly path: string }
+  | {
+      readonly kind: "socket";
+      /** As the user named it, for messages. */
+      readonly name: string;
+      readonly path: string;
+    }
   | {
       readonly kind: "host";
+      /** As the user named it, for messages. */
       readonly name: string;
       readonly host: string;
       readonly port: number;

@@ -1,0 +1,104 @@
+import { Readable } from "node:stream";
+import { createGzip } from "node:zlib";
+import type { ImageConfig } from "../config.ts";
+import { type Digest, parseDigest } from "../digest.ts";
+import { ImageError } from "../errors.ts";
+import type { Image } from "../image.ts";
+import type { Layer } from "../layer.ts";
+import type { Platform } from "../platform.ts";
+import { verified } from "../verified.ts";
+import type { DaemonConnection } from "./connection.ts";
+import type { LayerCache } from "./layer-cache.ts";
+import { savedLayers } from "./saved-layers.ts";
+
+/** An image in a daemon, which has no manifest. */
+export class DaemonImage implements Image {
+  readonly name: string;
+  /** The image ID without its `sha256:`. */
+  readonly identifier: string;
+  readonly imageId: string;
+  readonly manifest = undefined;
+  readonly config: ImageConfig;
+  readonly labels: ReadonlyMap<string, string>;
+  readonly layers: readonly DaemonLayer[];
+
+  /**
+   * @param id with its `sha256:`
+   * @throws ImageError `invalid` if the ID is none
+   */
+  constructor(
+    source: { readonly name: string; readonly id: string; readonly config: ImageConfig },
+    from: { readonly connection: DaemonConnection; readonly cache: (() => LayerCache) | undefined },
+  ) {
+    this.name = source.name;
+    this.identifier = shortImageId(source.id);
+    this.imageId = this.identifier;
+    this.config = source.config;
+    this.labels = new Map(Object.entries(source.config.config.Labels ?? {}));
+    this.layers = source.config.rootfs.diff_ids.map((diffId) => new DaemonLayer(diffId, this, from));
+  }
+
+  get platform(): Platform {
+    const { os, architecture, variant, "os.version": osVersion } = this.config;
+    return { os, architecture, ...(variant && { variant }), ...(osVersion && { osVersion }) };
+  }
+
+  get env(): readonly string[] {
+    return this.config.config.Env ?? [];
+  }
+
+  get topLayer(): Digest | undefined {
+    return this.config.rootfs.diff_ids.at(-1);
+  }
+}
+
+/** The 64 hex digits of an image ID. @throws ImageError `invalid` */
+export function shortImageId(id: string): string {
+  return parseDigest(id.startsWith("sha256:") ? id : `sha256:${id}`, "ID of an image").slice("sha256:".length);
+}
+
+/** A layer of an image in a daemon. The daemon gives it out only together with all others of its image. */
+export class DaemonLayer implements Layer {
+  readonly diffId: Digest;
+  readonly image: DaemonImage;
+  readonly #connection: DaemonConnection;
+  readonly #cache: (() => LayerCache) | undefined;
+
+  constructor(
+    diffId: Digest,
+    image: DaemonImage,
+    from: { readonly connection: DaemonConnection; readonly cache: (() => LayerCache) | undefined },
+  ) {
+    this.diffId = diffId;
+    this.image = image;
+    this.#connection = from.connection;
+    this.#cache = from.cache;
+  }
+
+  compressed(): AsyncIterable<Uint8Array> {
+    const source = Readable.from(this.uncompressed(), { objectMode: false });
+    const gzip = createGzip();
+    source.on("error", (error) => gzip.destroy(error));
+    return source.pipe(gzip);
+  }
+
+  async *uncompressed(): AsyncGenerator<Uint8Array> {
+    const cache = this.#cache?.();
+    const cached = (await cache?.layerSize(this.diffId)) !== undefined;
+    if (cache !== undefined && cached && (await cache.isWhole(this.diffId))) {
+      yield* cache.retrieveLayer(this.diffId);
+      return;
+    }
+    let found = false;
+    for await (const { size, contents } of savedLayers(
+      this.#connection.save(this.image.imageId),
+      new Set([this.diffId]),
+    )) {
+      found = true;
+      yield* verified(contents, this.diffId, size, `layer ${this.diffId}`);
+    }
+    if (!found) {
+      throw new ImageError("not-found", `layer ${this.diffId}: the docker daemon did not give it out`);
+    }
+  }
+}
