@@ -1,8 +1,6 @@
 import {
   becomeUser,
-  ExitCode,
   type FlagName,
-  failedTo,
   type ImageAccess,
   openImageAccess,
   type Phase,
@@ -62,12 +60,8 @@ const analyzer: Phase<ImageAccess> = {
   },
 
   async execute({ inputs, logger }, access) {
-    try {
-      const analyzed = await analyze({ ...inputs, ...access, logger });
-      writeAnalyzed(inputs.analyzedPath, analyzed, logger);
-    } catch (error) {
-      throw failedTo("analyze", error, ExitCode.analyzeError);
-    }
+    const analyzed = await analyze({ ...inputs, ...access, logger });
+    writeAnalyzed(inputs.analyzedPath, analyzed, logger);
   },
 };
 

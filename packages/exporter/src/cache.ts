@@ -73,9 +73,11 @@ async function cacheBuildpackLayers(
 }
 
 async function cacheSbom(options: CacheOptions, previous: CacheMetadata): Promise<string> {
-  if (!existsSync(join(options.layersDir, "sbom", "cache"))) {
+  const directory = join(options.layersDir, "sbom", "cache");
+  if (!existsSync(directory)) {
     return "";
   }
+  options.logger.debug(`Found SBOM of type cache for at ${directory}`);
   const layer = await options.factory.sbomLayer(options.layersDir, "cache");
   await addOrReuse(options, layer, previous.sbom.sha);
   return layer.diffId;

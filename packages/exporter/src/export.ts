@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { escapeId } from "@lifecycle/buildpack";
-import { type Image, ImageDraft, type ImageStore } from "@lifecycle/image";
+import type { ImageStore } from "@lifecycle/image";
 import type { LayerFactory } from "@lifecycle/layers";
 import {
   ExitCode,
@@ -27,12 +27,13 @@ import { LayerAdder } from "./add-layers.ts";
 import { entrypointOf, setEnvironment } from "./image-config.ts";
 import { setLabels } from "./labels.ts";
 import { copyLifecycleSboms } from "./lifecycle-sboms.ts";
+import type { StartedImage } from "./start-image.ts";
 
 /** What the exporter works on. Directories are absolute. */
-export interface ExportOptions {
+export interface ExportOptions extends StartedImage {
   readonly platformApi: ApiVersion;
   readonly logger: Logger;
-  /** Where run image and previous image are, and the app image goes. */
+  /** Where the app image goes. */
   readonly images: ImageStore;
   /** Makes layers of directories; shared with the export of the cache, so that each is read once. */
   readonly factory: LayerFactory;
@@ -44,8 +45,6 @@ export interface ExportOptions {
   /** The buildpacks that took part, in order. */
   readonly group: readonly GroupElement[];
   readonly analyzed: Analyzed;
-  /** The run image, as analyzed.toml identifies it. */
-  readonly runImage: string;
   readonly runImageForExport: RunImageForExport;
   readonly project: ProjectMetadata;
   /** The process type that the user wants to be the default, or nothing. */
@@ -53,8 +52,6 @@ export interface ExportOptions {
   readonly execEnv: string;
   readonly outputImage: string;
   readonly tags: readonly string[];
-  /** The image's creation time; the constant of reproducible builds when absent. */
-  readonly createdAt: Date | undefined;
 }
 
 /**
@@ -66,32 +63,14 @@ export interface ExportOptions {
  */
 export async function exportImage(options: ExportOptions): Promise<Report> {
   try {
-    const { runImage, draft } = await startImage(options);
-    return await timed("Exporter", options.logger, () => buildAndSave(options, runImage, draft));
+    return await timed("Exporter", options.logger, () => buildAndSave(options));
   } catch (error) {
     throw failedTo("export", error, ExitCode.exportError);
   }
 }
 
-/** The image to be: for now, what the run image is. */
-async function startImage(options: ExportOptions): Promise<{ runImage: Image; draft: ImageDraft }> {
-  const { images, logger, platformApi, createdAt } = options;
-  const runImage = await images.open(options.runImage);
-  if (runImage === undefined) {
-    throw new Error(`create new app image: run image '${options.runImage}' not found`);
-  }
-  const previousName = options.analyzed.previousImage?.reference ?? "";
-  let previousImage: Image | undefined;
-  if (previousName !== "") {
-    previousImage = await images.open(previousName);
-    logger.info(`Reusing layers from image '${previousImage?.name ?? previousName}'`);
-  }
-  const keepHistory = platformApi.atLeast("0.12");
-  return { runImage, draft: new ImageDraft({ base: runImage, previousImage, createdAt, keepHistory }) };
-}
-
-async function buildAndSave(options: ExportOptions, runImage: Image, draft: ImageDraft): Promise<Report> {
-  const { platformApi, logger, layersDir, appDir, group, analyzed } = options;
+async function buildAndSave(options: ExportOptions): Promise<Report> {
+  const { platformApi, logger, layersDir, appDir, group, analyzed, runImage, draft } = options;
   if (platformApi.atLeast("0.11")) {
     copyLifecycleSboms(layersDir, options.launcherSbomDir, logger);
   }

@@ -11,7 +11,7 @@ import {
 import type { GroupElement } from "@lifecycle/spec-types";
 import { exportCache } from "./cache.ts";
 import { exportImage } from "./export.ts";
-import { sourceDateEpoch } from "./source-date-epoch.ts";
+import { startImage } from "./start-image.ts";
 
 /**
  * Exports the image and then, or with `-parallel` at the same time, the cache; writes the report. What goes wrong with
@@ -29,17 +29,28 @@ export async function runExport(
   const factory = new LayerFactory({ uid, gid, debug: (line) => logger.debug(line) });
   const cache = await openCache(inputs, access);
 
+  const analyzed = readAnalyzed(inputs.analyzedPath, logger);
+  const project = readProjectMetadata(inputs.projectMetadataPath, logger);
+  const started = await startImage({
+    ...inputs,
+    logger,
+    images: access.images,
+    previousImage: analyzed.previousImage?.reference ?? "",
+    sourceDateEpoch: env.SOURCE_DATE_EPOCH,
+  });
+  const runImages = runImageForExport(inputs, logger);
+
   const image = async (): Promise<void> => {
     const report = await exportImage({
       ...inputs,
+      ...started,
       logger,
       images: access.images,
       factory,
       group,
-      analyzed: readAnalyzed(inputs.analyzedPath, logger),
-      runImageForExport: runImageForExport(inputs, logger),
-      project: readProjectMetadata(inputs.projectMetadataPath, logger),
-      createdAt: sourceDateEpoch(env.SOURCE_DATE_EPOCH, platformApi, logger),
+      analyzed,
+      runImageForExport: runImages,
+      project,
     });
     writeReport(inputs.reportPath, report);
   };

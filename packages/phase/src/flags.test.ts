@@ -43,9 +43,26 @@ describe("a command line", () => {
   });
 
   it.each([
+    ["17", 17],
+    ["-1", -1],
+    ["1_000", 1000],
+    ["0x1F", 31],
+    ["0b101", 5],
+    ["0o17", 15],
+    ["017", 15],
+  ])("reads the integer %s as Go does", (text, uid) => {
+    const inputs = inputsWith();
+    parseCommandLine(["-uid", text], allowed, inputs);
+    expect(inputs.uid).toBe(uid);
+  });
+
+  it.each([
     [["-bogus"], "flag provided but not defined: -bogus"],
     [["-app"], "flag needs an argument: -app"],
     [["-uid", "root"], 'invalid value "root" for flag -uid: parse error'],
+    [["-uid", "1e3"], 'invalid value "1e3" for flag -uid: parse error'],
+    [["-uid", "1__0"], 'invalid value "1__0" for flag -uid: parse error'],
+    [["-uid", "99999999999999999999"], 'invalid value "99999999999999999999" for flag -uid: value out of range'],
     [["-daemon=perhaps"], 'invalid boolean value "perhaps" for -daemon: parse error'],
     [["---app"], "bad flag syntax: ---app"],
     [["-=x"], "bad flag syntax: -=x"],
@@ -72,5 +89,10 @@ describe("the usage", () => {
         "",
       ].join("\n"),
     );
+  });
+
+  it("shows the values of a repeatable flag in brackets", () => {
+    const inputs = inputsWith({ CNB_INSECURE_REGISTRIES: "a,b" });
+    expect(usageOf(["insecure-registry"], inputs)).toContain("insecure registries (default [a b])");
   });
 });

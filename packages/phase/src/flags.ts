@@ -1,4 +1,4 @@
-import { type Inputs, parseBoolean, parseInteger } from "./inputs.ts";
+import { type Inputs, parseBoolean } from "./inputs.ts";
 
 /** The inputs whose type is `T`. */
 type KeysOf<T> = { [K in keyof Inputs]: Inputs[K] extends T ? (T extends Inputs[K] ? K : never) : never }[keyof Inputs];
@@ -140,17 +140,29 @@ function readBoolean(name: string, value: string | undefined): boolean {
   return parsed;
 }
 
+/** Reads an integer in the forms that Go takes: `0x1f`, `0b11`, `0o17`, also `017`, and `_` between digits. */
+function readInteger(name: string, value: string): number {
+  const fail = (reason: string) =>
+    new UsageError(`invalid value ${JSON.stringify(value)} for flag -${name}: ${reason}`);
+  const [, sign, text = ""] = /^([+-]?)(\w+)$/.exec(value) ?? [];
+  const digits = text.replaceAll(/(?<=\w)_(?=[^_])/g, "").replace(/^0(?=\d)/, "0o");
+  if (!/^(\d+|0x[\da-f]+|0b[01]+|0o[0-7]+)$/i.test(digits)) {
+    throw fail("parse error");
+  }
+  const number = Number(digits);
+  if (!Number.isSafeInteger(number)) {
+    throw fail("value out of range");
+  }
+  return sign === "-" ? -number : number;
+}
+
 function setFlag(flag: Exclude<Flag, { kind: "bool" }>, name: string, value: string, inputs: Inputs): void {
   if (flag.kind === "string") {
     inputs[flag.input] = value;
   } else if (flag.kind === "value") {
     inputs[flag.input] = [...inputs[flag.input], value];
   } else {
-    const parsed = parseInteger(value);
-    if (parsed === undefined) {
-      throw new UsageError(`invalid value ${JSON.stringify(value)} for flag -${name}: parse error`);
-    }
-    inputs[flag.input] = parsed;
+    inputs[flag.input] = readInteger(name, value);
   }
 }
 
@@ -165,7 +177,11 @@ export function usageOf(allowed: readonly FlagName[], defaults: Inputs): string 
     const flag: Flag = flags[name];
     const value = defaults[flag.input];
     const isZero = value === "" || value === 0 || value === false || (Array.isArray(value) && value.length === 0);
-    const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
+    const shown = Array.isArray(value)
+      ? `[${value.join(" ")}]`
+      : typeof value === "string"
+        ? JSON.stringify(value)
+        : value;
     lines.push(flag.kind === "bool" ? `  -${name}` : `  -${name} ${flag.kind}`);
     lines.push(`    \t${flag.usage}${isZero ? "" : ` (default ${shown})`}`);
   }

@@ -119,7 +119,7 @@ export function parseBoolean(text: string): boolean | undefined {
 }
 
 /** Reads a decimal integer that a double holds exactly; undefined for any other text. */
-export function parseInteger(text: string): number | undefined {
+function parseInteger(text: string): number | undefined {
   const value = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
   return Number.isSafeInteger(value) ? value : undefined;
 }

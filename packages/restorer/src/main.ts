@@ -88,15 +88,12 @@ async function updateAnalyzed(context: PhaseContext, access: ImageAccess, group:
   const { inputs, logger } = context;
   let analyzed = readAnalyzed(inputs.analyzedPath, logger);
   const runImage = analyzed.runImage;
-  if (runImage === undefined) {
-    return analyzed;
-  }
-  const name = runImage.image ?? "";
+  const name = runImage?.image ?? "";
   if (inputs.platformApi.atLeast("0.14")) {
     const { images } = readRun(inputs.runPath, logger);
     await requireAccessibleRunImage(name, images, accessChecker(context));
   }
-  const lacksTarget = (runImage.target?.os ?? "") === "";
+  const lacksTarget = runImage !== undefined && (runImage.target?.os ?? "") === "";
   if (inputs.platformApi.atLeast("0.10") && group.groupExtensions.length > 0 && lacksTarget) {
     logger.debug("Updating run image info in analyzed metadata...");
     const image = await access.images.open(name);

@@ -1,0 +1,50 @@
+import { type Image, ImageDraft, type ImageStore } from "@lifecycle/image";
+import { ExitCode, failedTo, type Logger } from "@lifecycle/phase";
+import type { ApiVersion } from "@lifecycle/spec-types";
+import { sourceDateEpoch } from "./source-date-epoch.ts";
+
+/** What the app image starts from. */
+export interface StartOptions {
+  readonly platformApi: ApiVersion;
+  readonly logger: Logger;
+  /** Where run image and previous image are. */
+  readonly images: ImageStore;
+  /** The run image, as analyzed.toml identifies it. */
+  readonly runImage: string;
+  /** The image to take unchanged layers from, as analyzed.toml identifies it; an empty text if there is none. */
+  readonly previousImage: string;
+  /** What SOURCE_DATE_EPOCH says. */
+  readonly sourceDateEpoch: string | undefined;
+}
+
+/** The image to be, which for now is what the run image is. */
+export interface StartedImage {
+  readonly runImage: Image;
+  readonly draft: ImageDraft;
+}
+
+/** @throws LifecycleError with exit code 62 when there is no run image, or one of the images cannot be read */
+export async function startImage(options: StartOptions): Promise<StartedImage> {
+  const { platformApi, logger, images } = options;
+  try {
+    const previousImage = await openPrevious(options);
+    const createdAt = sourceDateEpoch(options.sourceDateEpoch, platformApi, logger);
+    const runImage = await images.open(options.runImage);
+    if (runImage === undefined) {
+      throw new Error(`run image '${options.runImage}' not found`);
+    }
+    const keepHistory = platformApi.atLeast("0.12");
+    return { runImage, draft: new ImageDraft({ base: runImage, previousImage, createdAt, keepHistory }) };
+  } catch (error) {
+    throw failedTo("create new app image", error, ExitCode.exportError);
+  }
+}
+
+async function openPrevious({ images, previousImage, logger }: StartOptions): Promise<Image | undefined> {
+  if (previousImage === "") {
+    return undefined;
+  }
+  const image = await images.open(previousImage);
+  logger.info(`Reusing layers from image '${image?.name ?? previousImage}'`);
+  return image;
+}
