@@ -1,0 +1,102 @@
+import { randomUUID } from "node:crypto";
+import { chmod } from "node:fs/promises";
+import { dirname } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { PhaseRunner } from "./harness/phase-runner.ts";
+import { ACCOUNT, type Registry, startRegistry } from "./harness/registry.ts";
+import { requireServer } from "./harness/require-server.ts";
+import type { Outcome } from "./harness/run.ts";
+import { pushSmallRunImage } from "./harness/small-run-image.ts";
+
+/** Looks for the secret wherever a program can look. The pattern comes from a file, so that no command line has it. */
+const SEARCH = `
+platform=\${CNB_PLATFORM_DIR}
+env | grep -qF -f "$platform/secret" && echo "LEAK: in the environment"
+for file in /proc/[0-9]*/environ /proc/[0-9]*/cmdline; do
+  grep -qaF -f "$platform/secret" "$file" 2>/dev/null && echo "LEAK: in $file"
+done
+for file in environ mem maps fd/0; do
+  (exec 9<"/proc/$PPID/$file") 2>/dev/null && echo "LEAK: the lifecycle's $file open"
+done
+grep -qF -f "$platform/secret" "$(cat "$platform/config")" 2>/dev/null && echo "LEAK: in config.json"
+for number in /proc/$$/fd/*; do
+  number=\${number##*/}
+  [[ $number -le 2 || $number -eq 255 || ! -e /proc/$$/fd/$number ]] || echo "LEAK: open file $number"
+done
+echo "searched as user $(id -u)"
+`;
+
+const isRoot = process.getuid?.() === 0;
+
+describe.runIf(requireServer("docker-registry", "skopeo"))("what buildpacks see of credentials", () => {
+  let runner: PhaseRunner;
+  let registry: Registry;
+  let runImage: string;
+
+  beforeAll(async () => {
+    registry = await startRegistry({ auth: "basic" });
+    runImage = await pushSmallRunImage(registry);
+    runner = await PhaseRunner.create("creator", "builder");
+    await runner.writeBuildpack("test/searches", { detect: SEARCH, build: SEARCH });
+    await runner.writeOrder("test/searches");
+    await runner.write("platform/config", "/nowhere");
+  });
+
+  beforeEach(() => runner.reset());
+
+  afterAll(async () => {
+    await runner?.remove();
+    await registry?.stop();
+  });
+
+  // The output of a bin/detect that passes shows at log level debug.
+  const args = () => [
+    ...runner.creatorFlags(),
+    ...["-log-level", "debug", "-run-image", runImage, `${registry.host}/app:1`],
+  ];
+
+  /** `CNB_REGISTRY_AUTH` with a secret that nothing else on this machine has. */
+  async function authWithSecret(): Promise<string> {
+    const secret = randomUUID();
+    await runner.write("platform/secret", `${secret}\n`);
+    return JSON.stringify({ ...JSON.parse(registry.registryAuth()), "other.example": `Bearer ${secret}` });
+  }
+
+  /** By bin/detect and bin/build, and nothing was found. */
+  function expectSearched({ code, stdout }: Outcome): void {
+    expect(stdout.match(/^searched as user [1-9]/gm)).toHaveLength(2);
+    expect(stdout).not.toContain("LEAK");
+    expect(code).toBe(0);
+  }
+
+  it("is nothing, when creator runs as the build's user", async () => {
+    const outcome = await runner.run("creator", args(), { CNB_REGISTRY_AUTH: await authWithSecret() });
+    expectSearched(outcome);
+  });
+
+  it.runIf(isRoot)("is nothing, when creator starts as root", async () => {
+    const outcome = await runner.runAsSelf("creator", args(), { CNB_REGISTRY_AUTH: await authWithSecret() });
+    expectSearched(outcome);
+  });
+
+  it.runIf(isRoot)("is nothing, when root has them in a config.json", async () => {
+    const config = await runner.write("root/config.json", "");
+    await registry.writeDockerConfig(dirname(config));
+    await chmod(config, 0o600);
+    await runner.write("platform/config", config);
+    await runner.write("platform/secret", Buffer.from(`${ACCOUNT.username}:${ACCOUNT.password}`).toString("base64"));
+    const outcome = await runner.runAsSelf("creator", args(), { DOCKER_CONFIG: dirname(config) });
+    expectSearched(outcome);
+  });
+
+  it("would be found by that search", async () => {
+    await authWithSecret();
+    await runner.writeBuildpack("test/leaks", {
+      build: `SECRET=$(cat "$2/secret") bash -c '${SEARCH.replaceAll("'", "'\\''")}'`,
+    });
+    await runner.writeOrder("test/leaks");
+    const { stdout } = await runner.run("creator", args(), { CNB_REGISTRY_AUTH: registry.registryAuth() });
+    expect(stdout).toContain("LEAK: in the environment\nLEAK: in /proc/");
+    expect(stdout).toContain("LEAK: the lifecycle's environ open\n");
+  });
+});
