@@ -1,0 +1,235 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { type BuiltApp, makeBuiltApp, seededRandom } from "./harness/built-app.ts";
+import { type FaultProxy, type Faults, startFaultProxy } from "./harness/fault-proxy.ts";
+import { type Registry, startRegistry } from "./harness/registry.ts";
+import { requireServer } from "./harness/require-server.ts";
+import type { Outcome } from "./harness/run.ts";
+import { writeScratchImage } from "./harness/scratch-image.ts";
+import { copyImage } from "./harness/skopeo.ts";
+import { readWholeImage } from "./harness/whole-image.ts";
+
+/** How many places an export is cut at; docs/faults.md has the numbers for 200. */
+const POSITIONS = Number(process.env.FAULT_POSITIONS ?? 25);
+const SEED = Number(process.env.FAULT_SEED ?? 1);
+
+const LAYERS = { large: 2_000_000, middle: 300_000, small: 2_000 };
+
+/** Adds up what several exports took. */
+interface Tally {
+  exports: number;
+  seconds: number;
+  /** Blobs that were begun to be sent, and that were stored, over all exports. */
+  sent: number;
+  stored: number;
+}
+
+describe.runIf(requireServer("docker-registry", "skopeo"))("an export through a bad network", () => {
+  let dir: string;
+  let registry: Registry;
+  let proxy: FaultProxy;
+  /** Where the registry's answers may lead to; shows the registry the credentials that nobody else may show. */
+  let storage: FaultProxy;
+  let app: BuiltApp;
+  /** Of the image that an export makes when nothing goes wrong. */
+  let digest: string | undefined;
+  /** Bytes that such an export moves. */
+  let bytes: number;
+  let images = 0;
+
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), "faults-"));
+    registry = await startRegistry({ auth: "basic" });
+    const header = Object.values(JSON.parse(registry.registryAuth()) as Record<string, string>)[0];
+    proxy = await startFaultProxy(registry.host);
+    storage = await startFaultProxy(registry.host, header);
+    await writeScratchImage(join(dir, "run"), { layers: [join(import.meta.dirname, "harness")] });
+    await copyImage(`oci:${join(dir, "run")}`, `docker://${registry.host}/run/image:1`, { to: registry });
+    app = await makeBuiltApp(`${proxy.host}/run/image:1`, LAYERS);
+    const outcome = await exportApp({});
+    expect(outcome.code, outcome.stdout).toBe(0);
+    bytes = proxy.bytes;
+    digest = await readWholeImage(registry, `app/${images}`);
+    expect(digest).toBeDefined();
+  });
+
+  afterAll(async () => {
+    await app?.remove();
+    await storage?.stop();
+    await proxy?.stop();
+    await registry?.stop();
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  beforeEach(() => storage.begin());
+
+  /** Exports the application to a repository of its own, through the proxy. */
+  function exportApp(faults: Faults): Promise<Outcome> {
+    images++;
+    proxy.begin(faults);
+    const auth = registry.registryAuth().replace(registry.host, proxy.host);
+    return app.runner.run("exporter", [...app.exportArgs, `${proxy.host}/app/${images}`], { CNB_REGISTRY_AUTH: auth });
+  }
+
+  const made = (pattern: RegExp) =>
+    proxy.requests.filter(({ method, path, status }) => pattern.test(`${method} ${path} ${status ?? ""}`)).length;
+  const blobsSent = () => made(/^PATCH /);
+  const blobsStored = () => made(/^PUT .*\/blobs\/uploads\/.* 201$/);
+
+  /** The export has to have made the one right image, and to have stored no blob twice. */
+  async function expectRightImage(outcome: Outcome, what = ""): Promise<void> {
+    const context = `${what}\n${outcome.stdout}${outcome.stderr}`;
+    expect(outcome.code, context).toBe(0);
+    expect(await readWholeImage(registry, `app/${images}`), context).toBe(digest);
+    const stored = proxy.requests
+      .filter(({ method, status }) => method === "PUT" && status === 201)
+      .map(({ path }) => path.replace(/.*digest=/, ""));
+    expect(new Set(stored).size, context).toBe(stored.length);
+  }
+
+  it(`makes the image when cut at any of ${POSITIONS} places`, { timeout: POSITIONS * 10_000 }, async () => {
+    const random = seededRandom(SEED);
+    const tally: Tally = { exports: 0, seconds: 0, sent: 0, stored: 0 };
+    const needed = await blobsNeeded();
+    for (let i = 0; i < POSITIONS; i++) {
+      const cutAt = Math.floor(random() * bytes);
+      const started = performance.now();
+      const outcome = await exportApp({ cutAt });
+      tally.exports++;
+      tally.seconds += (performance.now() - started) / 1000;
+      tally.sent += blobsSent();
+      tally.stored += blobsStored();
+      await expectRightImage(outcome, `cut at byte ${cutAt} of ${bytes}`);
+      // One connection was cut, with at most one blob on it.
+      expect(blobsSent(), `cut at byte ${cutAt} of ${bytes}\n${outcome.stdout}`).toBeLessThanOrEqual(needed + 1);
+    }
+    expect(tally.stored).toBeLessThanOrEqual(tally.exports * needed);
+    report(`cut at ${POSITIONS} places`, tally, needed);
+  });
+
+  it("goes on where it was cut off, if the registry says where that is", async () => {
+    const needed = await blobsNeeded();
+    const random = seededRandom(SEED + 1);
+    let resumed = 0;
+    for (let i = 0; i < 5; i++) {
+      const cutAt = Math.floor((0.4 + 0.3 * random()) * bytes);
+      await expectRightImage(await exportApp({ cutAt, resumable: true }), `cut at byte ${cutAt} of ${bytes}`);
+      expect(blobsSent()).toBeLessThanOrEqual(needed + 1);
+      expect(made(/^POST /)).toBeLessThanOrEqual(needed + 1);
+      if (made(/^GET .*\/blobs\/uploads\/.* 204$/) === 1 && blobsSent() === needed + 1) {
+        resumed++;
+        // A part of the blob was saved.
+        expect(proxy.bytes).toBeLessThan(bytes + 600_000);
+      }
+    }
+    expect(resumed).toBeGreaterThan(0);
+  });
+
+  it.each([429, 500, 502, 503, 504])(
+    "makes the image when every kind of request is first answered with %d",
+    async (status) => {
+      const met = new Set<string>();
+      const answer = (request: IncomingMessage) => {
+        const kind = kindOf(request);
+        if (met.has(kind)) return undefined;
+        met.add(kind);
+        return { status, ...(status === 429 && { headers: { "retry-after": "1" } }) };
+      };
+      const started = performance.now();
+      const outcome = await exportApp({ answer });
+      await expectRightImage(outcome);
+      expect(met.size).toBeGreaterThan(6);
+      expect(outcome.stdout).toContain(`${status}`);
+      report(`${status} for each of ${met.size} kinds of requests`, {
+        exports: 1,
+        seconds: (performance.now() - started) / 1000,
+        sent: blobsSent(),
+        stored: blobsStored(),
+      });
+    },
+  );
+
+  it("makes the image when all answers take three times as long", async () => {
+    const started = performance.now();
+    await expectRightImage(await exportApp({ slowness: 3 }));
+    const tally = {
+      exports: 1,
+      seconds: (performance.now() - started) / 1000,
+      sent: blobsSent(),
+      stored: blobsStored(),
+    };
+    report("answers three times slower", tally);
+  });
+
+  it("fetches again what arrives with a wrong bit", async () => {
+    for (const what of [/\/manifests\/1$/, /\/blobs\/sha256:/]) {
+      let flipped = 0;
+      const change = ({ method, url = "" }: IncomingMessage, chunk: Buffer) => {
+        if (method !== "GET" || !what.test(url) || flipped++ > 0) return;
+        chunk[chunk.length >> 1] = (chunk[chunk.length >> 1] ?? 0) ^ 4;
+      };
+      const outcome = await exportApp({ change });
+      await expectRightImage(outcome);
+      expect(flipped).toBeGreaterThan(0);
+      expect(outcome.stdout).toMatch(/; fetching it again/);
+    }
+  });
+
+  it("shows its credentials to the registry alone", async () => {
+    const answer = ({ method, url = "" }: IncomingMessage) =>
+      method === "GET" && /\/blobs\/sha256:/.test(url)
+        ? { status: 307, headers: { location: `http://${storage.host}${url}` } }
+        : undefined;
+    await expectRightImage(await exportApp({ answer }));
+    expect(storage.requests.length).toBeGreaterThan(0);
+    expect(storage.requests.filter(({ authorization }) => authorization !== undefined)).toEqual([]);
+  });
+
+  it.each<[string, Faults, RegExp]>([
+    ["is cut", { cutAlways: true }, /ECONNRESET|socket hang up|closed/],
+    ["answers 503", { answer: () => ({ status: 503 }) }, /503 Service Unavailable/],
+    ["answers 429", { answer: () => ({ status: 429 }) }, /429 Too Many Requests/],
+    [
+      "flips bits in all it sends",
+      { change: (_, chunk) => chunk.set(chunk.map((byte) => byte ^ 1)) },
+      /not JSON|digest/,
+    ],
+  ])(
+    "says what is wrong within a minute when the network %s for ever",
+    { timeout: 70_000 },
+    async (_, faults, words) => {
+      const started = performance.now();
+      const outcome = await exportApp(faults);
+      expect(performance.now() - started).toBeLessThan(60_000);
+      expect(outcome.code, outcome.stdout).toBe(62);
+      const last = outcome.stdout.trimEnd().split("\n").at(-1) ?? "";
+      expect(last).toContain("ERROR: ");
+      expect(last).toContain(proxy.host);
+      expect(last).toMatch(words);
+      expect(await readWholeImage(registry, `app/${images}`)).toBeUndefined();
+    },
+  );
+
+  /** How many blobs an export has to send: those of the image that the run image does not have. */
+  async function blobsNeeded(): Promise<number> {
+    const outcome = await exportApp({});
+    expect(outcome.code, outcome.stdout).toBe(0);
+    expect(blobsSent()).toBe(blobsStored());
+    return blobsSent();
+  }
+});
+
+function kindOf({ method, url = "" }: IncomingMessage): string {
+  return `${method} ${url.replace(/\?.*|sha256:.*|[0-9a-f-]{36}|\/app\/\d+/g, "")}`;
+}
+
+/** Prints a line of the table in docs/faults.md. */
+function report(what: string, { exports, seconds, sent, stored }: Tally, needed?: number): void {
+  const resent = needed === undefined ? "" : `, ${sent - exports * needed} sent again`;
+  process.stdout.write(
+    `${what}: ${exports} exports, ${(seconds / exports).toFixed(2)} s each, ${stored} blobs stored${resent}\n`,
+  );
+}
