@@ -53,11 +53,9 @@ function variable(env: Env, name: string): string {
 }
 
 function parseProxy(name: string, value: string): URL {
-  for (const text of [value, `http://${value}`]) {
-    if (!URL.canParse(text)) continue;
-    const url = new URL(text);
-    if ((url.protocol === "http:" || url.protocol === "https:") && url.hostname !== "") return url;
-  }
+  const text = value.includes("://") ? value : `http://${value}`;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url !== undefined && /^https?:$/.test(url.protocol) && url.hostname !== "") return url;
   // It is not shown, as it may hold a password.
   throw new ImageError("invalid", `${name} names no proxy: an address like http://proxy.example.com:3128 is expected`);
 }
