@@ -21,7 +21,7 @@ export type EntryType = (typeof entryType)[keyof typeof entryType];
 
 /** What one entry of a layer says of itself. Time, user name and group name are the same for all and left out. */
 export interface TarHeader {
-  /** An absolute path, no slash at its end, also for directories. */
+  /** No slash at its end, also for directories. An absolute path in layers of the lifecycle's own. */
   readonly name: BytePath;
   readonly type: EntryType;
   /** Permission, setuid, setgid and sticky bits. */
@@ -34,7 +34,12 @@ export interface TarHeader {
   readonly linkName: string;
   readonly deviceMajor: number;
   readonly deviceMinor: number;
+  /** Extended attributes by name; values and names are bytes, one character each. None unless given. */
+  readonly xattrs?: ReadonlyMap<string, string>;
 }
+
+/** What PAX records of extended attributes begin with. */
+export const xattrPrefix = "SCHILY.xattr.";
 
 /** The fields that both header formats have: offset and length in bytes. */
 const field = {
@@ -69,7 +74,10 @@ const sizeLimit = octalLimit(field.size[1]);
  * those of Go's archive/tar for the same values; docs/layer-bytes.md has the rules.
  */
 export function encodeHeader(header: TarHeader): Buffer {
-  const records: [key: string, value: string][] = [];
+  // In the order of their keys.
+  const records: [key: string, value: string][] = [...(header.xattrs ?? [])]
+    .map(([name, value]): [string, string] => [`${xattrPrefix}${name}`, value])
+    .sort(([a], [b]) => (a < b ? -1 : 1));
   if (header.gid > idLimit) records.push(["gid", String(header.gid)]);
   if (needsRecord(header.linkName)) records.push(["linkpath", header.linkName]);
   const split = needsRecord(header.name) ? splitName(header.name) : undefined;

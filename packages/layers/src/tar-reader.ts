@@ -1,6 +1,6 @@
 import { type BytePath, fromLatin1 } from "./byte-path.ts";
 import { LayerError } from "./errors.ts";
-import { blockSize } from "./tar-header.ts";
+import { blockSize, xattrPrefix } from "./tar-header.ts";
 
 /** An entry as an archive has it. */
 export interface ReadEntry {
@@ -13,6 +13,12 @@ export interface ReadEntry {
   /** How many bytes of contents follow; 0 for types that have none, whatever the header says. */
   readonly size: number;
   readonly linkName: BytePath;
+  readonly uid: number;
+  readonly gid: number;
+  readonly deviceMajor: number;
+  readonly deviceMinor: number;
+  /** Extended attributes by name; values and names are bytes, one character each. */
+  readonly xattrs: ReadonlyMap<string, string>;
 }
 
 /** Takes what a reader finds: an entry, then its contents in as many pieces as they come, then its end. */
@@ -29,6 +35,8 @@ const extendedLimit = 1 << 20;
 /** Types without contents: links, devices, directories and pipes. */
 const headerOnly = new Set(["1", "2", "3", "4", "5", "6"]);
 
+const noXattrs: ReadonlyMap<string, string> = new Map();
+
 const zeroBlock = Buffer.alloc(blockSize);
 
 /** What the extended headers before an entry say of it. */
@@ -36,6 +44,9 @@ interface Extended {
   path?: BytePath;
   linkPath?: BytePath;
   size?: number;
+  uid?: number;
+  gid?: number;
+  xattrs?: Map<string, string>;
 }
 
 /**
@@ -141,12 +152,18 @@ export class TarReader {
     const name = extended.path ?? fromLatin1(nameOf(block));
     const oldType = name.endsWith("/") ? "5" : "0";
     const size = extended.size ?? headerSize;
+    const isDevice = type === "3" || type === "4";
     return {
       name,
       type: type === "\0" ? oldType : type,
       mode: this.#number(block, 100, 8) & 0o7777,
       size: headerOnly.has(type) ? 0 : size,
       linkName: extended.linkPath ?? fromLatin1(textOf(block, 157, 100)),
+      uid: extended.uid ?? this.#number(block, 108, 8),
+      gid: extended.gid ?? this.#number(block, 116, 8),
+      deviceMajor: isDevice ? this.#number(block, 329, 8) : 0,
+      deviceMinor: isDevice ? this.#number(block, 337, 8) : 0,
+      xattrs: extended.xattrs ?? noXattrs,
     };
   }
 
@@ -184,10 +201,13 @@ export class TarReader {
     if (key === "path" || key === "linkpath") {
       if (value.includes("\0")) throw this.#damaged("a name has a NUL in it");
       this.#extended[key === "path" ? "path" : "linkPath"] = fromLatin1(value);
-    } else if (key === "size") {
-      const size = /^[0-9]+$/.test(value) ? Number(value) : Number.NaN;
-      if (!Number.isSafeInteger(size)) throw this.#damaged(`${JSON.stringify(value)} is no size`);
-      this.#extended.size = size;
+    } else if (key === "size" || key === "uid" || key === "gid") {
+      const number = /^[0-9]+$/.test(value) ? Number(value) : Number.NaN;
+      if (!Number.isSafeInteger(number)) throw this.#damaged(`${JSON.stringify(value)} is no ${key}`);
+      this.#extended[key] = number;
+    } else if (key.startsWith(xattrPrefix)) {
+      this.#extended.xattrs ??= new Map();
+      this.#extended.xattrs.set(key.slice(xattrPrefix.length), value);
     }
   }
 
