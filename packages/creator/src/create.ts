@@ -30,7 +30,9 @@ export async function create(context: PhaseContext, access: ImageAccess): Promis
   }
 
   logger.phase("BUILDING");
-  await build({ ...inputs, ...context, group, plan, runImageTarget: analyzed.runImage?.target });
+  await access.keepConnected(() =>
+    build({ ...inputs, ...context, group, plan, runImageTarget: analyzed.runImage?.target }),
+  );
 
   logger.phase("EXPORTING");
   await runExport(context, access, group.group);

@@ -91,7 +91,7 @@ export class LayerAdder {
     for (const layer of layers) {
       this.#logger.debug(`Layer '${layer.id}' SHA: ${layer.diffId}`);
       if (this.#previous.app?.some(({ sha }) => sha === layer.diffId) && this.#image.canReuse(layer.diffId)) {
-        this.#image.reuseLayer(layer.diffId, layer.createdBy);
+        this.#image.reuseLayer(layer.diffId, layer.createdBy, layer);
         reused += 1;
       } else {
         this.#image.addLayer(layer, layer.createdBy);
@@ -127,7 +127,7 @@ export class LayerAdder {
     // the label may promise a layer that the image does not have; then it is simply added
     if (previous?.sha === layer.diffId && this.#image.canReuse(layer.diffId)) {
       this.#logReuse(layer.id, layer.diffId);
-      this.#image.reuseLayer(layer.diffId, layer.createdBy);
+      this.#image.reuseLayer(layer.diffId, layer.createdBy, layer);
     } else {
       this.#logger.info(`Adding layer '${layer.id}'`);
       this.#logger.debug(`Layer '${layer.id}' SHA: ${layer.diffId}`);

@@ -45,6 +45,10 @@ async function openPrevious({ images, previousImage, logger }: StartOptions): Pr
     return undefined;
   }
   const image = await images.open(previousImage);
-  logger.info(`Reusing layers from image '${image?.name ?? previousImage}'`);
+  if (image?.imageId === undefined) {
+    logger.info(`Reusing layers from image '${image?.name ?? previousImage}'`);
+  } else {
+    logger.debug(`Reusing layers from image with id '${image.imageId}'`);
+  }
   return image;
 }

@@ -24,6 +24,8 @@ export interface DaemonStoreOptions {
   readonly launchCache?: () => LayerCache;
   /** Told of layers that travel. */
   readonly observer?: TransferObserver;
+  /** Ends whatever the store does. */
+  readonly signal?: AbortSignal;
 }
 
 const imageIdPattern = /^(?:sha256:)?[0-9a-f]{64}$/;
@@ -33,12 +35,15 @@ export class DaemonStore implements ImageStore {
   readonly #connection: DaemonConnection;
   readonly #openCache: (() => LayerCache) | undefined;
   readonly #observer: TransferObserver;
+  readonly #signal: AbortSignal | undefined;
   #cache: LayerCache | undefined;
 
   private constructor(connection: DaemonConnection, options: DaemonStoreOptions) {
     this.#connection = connection;
     this.#openCache = options.launchCache;
     this.#observer = options.observer ?? noObserver;
+    this.#signal = options.signal;
+    this.#signal?.addEventListener("abort", () => this.#connection.close());
   }
 
   /**
@@ -68,8 +73,22 @@ export class DaemonStore implements ImageStore {
   async checkWrite(): Promise<void> {}
 
   async save(draft: ImageDraft, names: readonly [string, ...string[]]): Promise<SavedImage> {
-    const [first] = names;
     const cache = this.#openCache === undefined ? undefined : this.#launchCache();
+    try {
+      const saved = await this.#save(draft, names, cache);
+      if (!saved.failures.has(names[0])) await cache?.commit();
+      return saved;
+    } finally {
+      await cache?.close();
+    }
+  }
+
+  async #save(
+    draft: ImageDraft,
+    names: readonly [string, ...string[]],
+    cache: LayerCache | undefined,
+  ): Promise<SavedImage> {
+    const [first] = names;
     const reference = parseReference(first);
     const held = heldLayers(draft.layers, await this.#connection.kind());
     await this.#fillCache(draft, held, cache);
@@ -92,7 +111,6 @@ export class DaemonStore implements ImageStore {
         failures.set(name, error);
       }
     }
-    if (!failures.has(first)) await cache?.commit();
     const imageId = shortImageId(id);
     return { identifier: imageId, shortId: imageId.slice(0, 12), report: { imageId }, failures };
   }
@@ -102,10 +120,9 @@ export class DaemonStore implements ImageStore {
     await this.#connection.ping();
   }
 
-  /** Closes the connections and gives up what the launch cache was not to keep. */
-  async close(): Promise<void> {
+  /** Closes the connections. */
+  close(): void {
     this.#connection.close();
-    await this.#cache?.close();
   }
 
   #launchCache(): LayerCache {
@@ -128,8 +145,9 @@ export class DaemonStore implements ImageStore {
       const cached = (await cache.layerSize(diffId)) !== undefined;
       const local = localLayer(draft, layer);
       if (cached && (held.has(index) || (await cache.isWhole(diffId)))) await cache.reuseLayer(diffId);
-      else if (local !== undefined) await cache.addLayer(local);
-      else if (layer instanceof DaemonLayer) missing.push(layer);
+      else if (local !== undefined) {
+        await cache.addLayer({ diffId, uncompressed: () => this.#stoppable(local.uncompressed()) });
+      } else if (layer instanceof DaemonLayer) missing.push(layer);
     }
     for await (const { diffId, contents } of this.#fromDaemon(missing)) {
       await cache.addLayer({ diffId, uncompressed: () => contents });
@@ -177,7 +195,7 @@ export class DaemonStore implements ImageStore {
   ): AsyncGenerator<ArchivedLayer> {
     const show = (layer: ArchivedLayer): ArchivedLayer => {
       const transfer = { direction: "upload", place: name, blob: layer.diffId, size: layer.size } as const;
-      return { ...layer, contents: observed(layer.contents, transfer, this.#observer) };
+      return { ...layer, contents: observed(this.#stoppable(layer.contents), transfer, this.#observer) };
     };
     const base = new Set(draft.base?.layers);
     const missing: DaemonLayer[] = [];
@@ -192,6 +210,13 @@ export class DaemonStore implements ImageStore {
       } else if (layer instanceof DaemonLayer) missing.push(layer);
     }
     for await (const layer of this.#fromDaemon(missing)) yield show(layer);
+  }
+
+  async *#stoppable(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source) {
+      this.#signal?.throwIfAborted();
+      yield chunk;
+    }
   }
 
   /** Layers as the daemon gives them out, each image's in one go. */

@@ -93,7 +93,13 @@ export class CacheDirectory implements Cache {
     }
   }
 
-  async addLayer(layer: Layer): Promise<void> {
+  /** The size of a layer's tar in bytes; undefined if the cache does not have it. */
+  async layerSize(diffId: string): Promise<number | undefined> {
+    checkDiffId(diffId);
+    return statSync(this.#pathOf(diffId), { throwIfNoEntry: false })?.size;
+  }
+
+  async addLayer(layer: Pick<Layer, "diffId" | "uncompressed">): Promise<void> {
     await this.#stage();
     const path = layerPath(this.#staging, layer.diffId);
     if (existsSync(path)) return;
@@ -140,7 +146,7 @@ export class CacheDirectory implements Cache {
   async *retrieveLayer(diffId: string): AsyncGenerator<Uint8Array> {
     checkDiffId(diffId);
     const hash = createHash("sha256");
-    const file = createReadStream(layerPath(this.#committed, diffId), { highWaterMark: chunkSize });
+    const file = createReadStream(this.#pathOf(diffId), { highWaterMark: chunkSize });
     try {
       for await (const chunk of file as AsyncIterable<Buffer>) {
         hash.update(chunk);
@@ -189,6 +195,12 @@ export class CacheDirectory implements Cache {
       if (!isTaken(error) && systemCode(error) !== "ENOENT") throw error;
       mkdirSync(this.#committed, { recursive: true });
     }
+  }
+
+  /** Where a layer is read: what was added counts, and is good where what is there already may be damaged. */
+  #pathOf(diffId: string): string {
+    const staged = layerPath(this.#staging, diffId);
+    return existsSync(staged) ? staged : layerPath(this.#committed, diffId);
   }
 
   async #stage(): Promise<void> {

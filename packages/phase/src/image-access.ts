@@ -1,15 +1,28 @@
-import { type ImageStore, LayoutStore, Proxies, RegistryStore, resolveKeychain, Trust } from "@lifecycle/image";
-import { failedTo, LifecycleError } from "./errors.ts";
-import { ExitCode } from "./exit-codes.ts";
+import {
+  DaemonStore,
+  type ImageStore,
+  LayoutStore,
+  Proxies,
+  RegistryStore,
+  resolveKeychain,
+  Trust,
+} from "@lifecycle/image";
+import { LaunchCache } from "@lifecycle/layers";
+import { failedTo, messageOf } from "./errors.ts";
 import { registryImages } from "./resolve-inputs.ts";
 import type { PhaseContext } from "./run-phase.ts";
 
+/** How often a daemon hears of us while nothing is asked of it, in milliseconds. */
+const pingInterval = 500;
+
 /** The stores that a phase reads images from and writes them to, with credentials that were read as root. */
 export interface ImageAccess {
-  /** Where the app image goes, and where run image and previous image lie: a registry or a directory of layouts. */
+  /** Where the app image goes, and where run image and previous image lie: a registry, a daemon or a directory of layouts. */
   readonly images: ImageStore;
   /** Registries; cache images are there, wherever the app image goes. */
   readonly registry: ImageStore;
+  /** Keeps connections that cannot be had again from being closed while `work` does not use them. */
+  keepConnected<T>(work: () => Promise<T>): Promise<T>;
 }
 
 /**
@@ -23,17 +36,46 @@ export async function openImageAccess(
   furtherImages: readonly string[] = [],
 ): Promise<ImageAccess> {
   const { inputs } = context;
-  if (inputs.useDaemon) {
-    throw new LifecycleError(
-      "-daemon is not supported by this version of the lifecycle; export to a registry, or with -layout to a directory",
-      ExitCode.failed,
-    );
-  }
+  let registry: RegistryStore;
   try {
-    const registry = await openRegistry(context, [...registryImages(inputs), ...furtherImages]);
-    return { images: inputs.useLayout ? openLayouts(context) : registry, registry };
+    registry = await openRegistry(context, [...registryImages(inputs), ...(inputs.useDaemon ? [] : furtherImages)]);
   } catch (error) {
     throw failedTo("resolve keychain", error);
+  }
+  if (inputs.useLayout || !inputs.useDaemon) {
+    const images = inputs.useLayout ? openLayouts(context) : registry;
+    return { images, registry, keepConnected: (work) => work() };
+  }
+  const daemon = await openDaemon(context);
+  return { images: daemon, registry, keepConnected: (work) => pinging(daemon, context, work) };
+}
+
+/** The daemon, connected to already where that takes root. */
+async function openDaemon({ inputs, env, logger, transfers, signal }: PhaseContext): Promise<DaemonStore> {
+  const { launchCacheDir } = inputs;
+  const launchCache = () => LaunchCache.open(launchCacheDir, (message) => logger.warn(message));
+  try {
+    return await DaemonStore.open({ env, observer: transfers, signal, ...(launchCacheDir !== "" && { launchCache }) });
+  } catch (error) {
+    throw failedTo("initialize docker client", error);
+  }
+}
+
+async function pinging<T>(daemon: DaemonStore, { logger }: PhaseContext, work: () => Promise<T>): Promise<T> {
+  let isPinging = false;
+  const ping = async (): Promise<void> => {
+    if (isPinging) {
+      return;
+    }
+    isPinging = true;
+    await daemon.ping().catch((error: unknown) => logger.warn(`ping error: ${messageOf(error)}`));
+    isPinging = false;
+  };
+  const timer = setInterval(ping, pingInterval);
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
   }
 }
 

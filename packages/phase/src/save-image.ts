@@ -27,7 +27,10 @@ export function saveImage(
       const failure = saved.failures.get(each);
       logger.info(failure === undefined ? `      ${each}` : `      ${each} - ${failure.message}`);
     }
-    const { digest, manifestSize } = saved.report;
+    const { digest, imageId, manifestSize } = saved.report;
+    if (imageId !== undefined) {
+      logger.debug(`\n*** Image ID: ${imageId}`);
+    }
     if (digest !== undefined) {
       logger.debug(`\n*** Digest: ${digest}`);
     }
@@ -35,7 +38,7 @@ export function saveImage(
       logger.debug(`\n*** Manifest Size: ${manifestSize}`);
     }
     throwFailures(saved);
-    return { tags: names, digest, manifestSize };
+    return { tags: names, digest, imageId, manifestSize };
   });
 }
 
