@@ -10,7 +10,7 @@ export interface Certificates {
   key: string;
 }
 
-/** Makes a private certificate authority and a server certificate for 127.0.0.1 and localhost in a directory. */
+/** Makes a private certificate authority and a certificate for 127.0.0.1, localhost and registry.example in a directory. */
 export async function makeCertificates(directory: string): Promise<Certificates> {
   const file = (name: string) => join(directory, name);
   const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
@@ -24,7 +24,7 @@ export async function makeCertificates(directory: string): Promise<Certificates>
   ]);
   await writeFile(
     file("server.ext"),
-    "subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n",
+    "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:registry.example\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n",
   );
   await mustRun("openssl", [
     ...["x509", "-req", "-in", file("server.csr"), "-days", "2", "-extfile", file("server.ext")],
