@@ -6,20 +6,10 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { build } from "esbuild";
+import { withoutAbsentParts } from "./absent-parts.mjs";
 
 const name = basename(process.cwd());
 const { version } = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8"));
-
-/** Optional native parts of dependencies. They are tried at run time; the executables do without, wherever they run. */
-const withoutNativeParts = {
-  name: "without-native-parts",
-  setup(esbuild) {
-    esbuild.onResolve({ filter: /\.node$|^cpu-features$/ }, ({ path }) => ({ path, namespace: "absent" }));
-    esbuild.onLoad({ filter: /.*/, namespace: "absent" }, ({ path }) => ({
-      contents: `throw new Error(${JSON.stringify(`${basename(path)} is not part of this executable`)});`,
-    }));
-  },
-};
 
 const { metafile } = await build({
   entryPoints: ["src/main.ts"],
@@ -32,7 +22,7 @@ const { metafile } = await build({
   legalComments: "none",
   metafile: true,
   logLevel: "warning",
-  plugins: [withoutNativeParts],
+  plugins: withoutAbsentParts,
   define: {
     __LIFECYCLE_VERSION__: JSON.stringify(version),
     // Without these the compiler writes down where it found the bundle.

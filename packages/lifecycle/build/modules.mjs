@@ -1,6 +1,7 @@
 import { copyFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
+import { withoutAbsentParts } from "../../setup/absent-parts.mjs";
 
 /**
  * Writes the modules of the multi-call executable into `dir`: `main.mjs`, what it loads when no phase is asked for, and
@@ -33,7 +34,7 @@ export async function writeModules(dir, packages, { version, names }) {
     target: "node20",
     legalComments: "none",
     logLevel: "warning",
-    plugins: [bundles],
+    plugins: [bundles, ...withoutAbsentParts],
     define: { __LIFECYCLE_VERSION__: JSON.stringify(version), __dirname: '"/"', __filename: '"/main.mjs"' },
     banner: { js: 'import { createRequire } from "node:module";const require = createRequire("file:///");' },
   });
@@ -56,6 +57,7 @@ export async function importTypeScript(dir, source) {
     platform: "node",
     format: "esm",
     logLevel: "warning",
+    plugins: withoutAbsentParts,
     banner: { js: 'import { createRequire } from "node:module";const require = createRequire("file:///");' },
   });
   return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`);
