@@ -9,7 +9,7 @@ import { type Registry, startRegistry } from "./harness/registry.ts";
 import { requireServer } from "./harness/require-server.ts";
 import type { Outcome } from "./harness/run.ts";
 import { writeScratchImage } from "./harness/scratch-image.ts";
-import { copyImage } from "./harness/skopeo.ts";
+import { copyImage, inspectImage } from "./harness/skopeo.ts";
 import { readWholeImage } from "./harness/whole-image.ts";
 
 /** How many places an export is cut at; docs/faults.md has the numbers for 200. */
@@ -220,6 +220,76 @@ describe.runIf(requireServer("docker-registry", "skopeo"))("an export through a 
     expect(blobsSent()).toBe(blobsStored());
     return blobsSent();
   }
+});
+
+describe.runIf(requireServer("docker-registry", "openssl", "skopeo"))("an export with tokens that do not last", () => {
+  let dir: string;
+  let registry: Registry;
+  let proxy: FaultProxy;
+  let app: BuiltApp;
+  let challenge: string;
+
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), "tokens-"));
+    registry = await startRegistry({ auth: "token", tokenLifetime: 1 });
+    challenge = (await fetch(`${registry.url}/v2/`)).headers.get("www-authenticate") ?? "";
+    proxy = await startFaultProxy(registry.host);
+    await writeScratchImage(join(dir, "run"), { layers: [join(import.meta.dirname, "harness")] });
+    await copyImage(`oci:${join(dir, "run")}`, `docker://${registry.host}/run/image:1`, { to: registry });
+    app = await makeBuiltApp(`${proxy.host}/run/image:1`, LAYERS);
+  });
+
+  afterAll(async () => {
+    await app?.remove();
+    await proxy?.stop();
+    await registry?.stop();
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  /** The registry itself takes a token for a minute more than it lasts. */
+  const refused = { status: 401, headers: { "www-authenticate": "" } };
+
+  it.each<[string, number, () => Faults["answer"]]>([
+    [
+      "that expire after a second",
+      20,
+      () =>
+        ({ headers: { authorization = "" } }) => {
+          const [, claims = ""] = authorization.split(".");
+          const { exp = Infinity }: { exp?: number } = claims ? JSON.parse(atob(claims)) : {};
+          return exp * 1000 < Date.now() ? refused : undefined;
+        },
+    ],
+    [
+      "that are each refused after three requests",
+      1,
+      () => {
+        const uses = new Map<string, number>();
+        return ({ headers: { authorization = "" } }) => {
+          const used = uses.get(authorization) ?? 0;
+          uses.set(authorization, used + 1);
+          return authorization !== "" && used >= 3 ? refused : undefined;
+        };
+      },
+    ],
+  ])("makes the image with those %s", async (_, slowness, answering) => {
+    refused.headers["www-authenticate"] = challenge;
+    const before = registry.tokenRequests.length;
+    proxy.begin({ answer: answering(), slowness });
+    const auth = registry.registryAuth().replace(registry.host, proxy.host);
+    const name = `app/${before}`;
+    const outcome = await app.runner.run("exporter", [...app.exportArgs, `${proxy.host}/${name}`], {
+      CNB_REGISTRY_AUTH: auth,
+    });
+    expect(outcome.code, outcome.stdout).toBe(0);
+    expect(registry.tokenRequests.length - before).toBeGreaterThan(3);
+    const stored = proxy.requests.filter(({ method, status }) => method === "PUT" && status === 201);
+    expect(new Set(stored.map(({ path }) => path.replace(/.*digest=/, ""))).size).toBe(stored.length);
+    const seen = await inspectImage(`docker://${registry.host}/${name}`, registry);
+    expect(outcome.stdout).toContain(seen.digest);
+    await copyImage(`docker://${registry.host}/${name}`, `oci:${join(dir, `copy-${before}`)}`, { from: registry });
+    for (const { authorization = "Bearer" } of proxy.requests) expect(authorization).toMatch(/^Bearer/);
+  });
 });
 
 function kindOf({ method, url = "" }: IncomingMessage): string {
