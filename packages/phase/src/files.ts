@@ -57,12 +57,12 @@ function describeRunImage(runImage: RunImage | undefined): string {
     return "null";
   }
   const { reference, image = "", extend = false, target } = runImage;
-  const { archVariant, ...system } = target ?? {};
+  const { id, os, arch, archVariant, distro } = target ?? {};
   return JSON.stringify({
     Reference: reference,
     Image: image,
     Extend: extend,
-    target: target && { ...system, "arch-variant": archVariant },
+    target: target && { id, os, arch, "arch-variant": archVariant, distro },
   });
 }
 
