@@ -2,7 +2,7 @@ export { type BuildInputs, type BuildOutputs, BuildpackError, build } from "./bu
 export { type DetectInputs, type DetectRun, detect } from "./detect.ts";
 export { type Detected, DetectionError, type DetectOrderInputs, detectOrder } from "./detect-order.ts";
 export { DirStore } from "./dir-store.ts";
-export { isCached, isLaunch, isMalformed, Layer, LayersDir, readLayerToml } from "./layers-dir.ts";
+export { isCached, isLaunch, Layer, LayersDir, readLayerToml, whyMalformed } from "./layers-dir.ts";
 export { descriptorOutput, type LiveOutput, lineOutput } from "./live-output.ts";
 export { LogRecorder } from "./log-recorder.ts";
 export type { Logger } from "./logger.ts";

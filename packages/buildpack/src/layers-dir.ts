@@ -134,9 +134,14 @@ export function isCached(layer: Layer): boolean {
   return layer.tryRead()?.cache === true;
 }
 
-/** The layers whose metadata cannot be read. */
-export function isMalformed(layer: Layer): boolean {
-  return layer.tryRead() === undefined;
+/** Why a layer's metadata cannot be read; undefined if it can. */
+export function whyMalformed(layer: Layer): string | undefined {
+  try {
+    layer.read();
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { isLaunch, isMalformed, type Layer, LayersDir } from "@lifecycle/buildpack";
+import { isLaunch, type Layer, LayersDir, whyMalformed } from "@lifecycle/buildpack";
 import { type Digest, type ImageDraft, parseDigest } from "@lifecycle/image";
 import { createdBy, type LayerFactory, type NewLayer } from "@lifecycle/layers";
 import { inContext, type Logger } from "@lifecycle/phase";
@@ -39,9 +39,10 @@ export class LayerAdder {
         layers.set(layer.name, await this.#launchLayer(buildpack, layer));
       }
       all.push({ id: buildpack.id, version: buildpack.version, layers, store: directory.store });
-      const malformed = directory.layers.filter(isMalformed).map(({ identifier }) => identifier);
+      const malformed = directory.layers.filter((layer) => whyMalformed(layer) !== undefined);
       if (malformed.length > 0) {
-        throw new Error(`failed to parse metadata for layers '[${malformed.join(" ")}]'`);
+        const names = malformed.map(({ identifier }) => identifier).join(" ");
+        throw new Error(`failed to parse metadata for layers '[${names}]': ${malformed.map(whyMalformed).join("; ")}`);
       }
     }
     return all;
