@@ -1,0 +1,167 @@
+import { once } from "node:events";
+import { chown, cp, mkdir, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { type BuiltApp, makeBuiltApp, seededRandom } from "./harness/built-app.ts";
+import { PHASE_USER } from "./harness/phase-runner.ts";
+import { type Registry, startRegistry } from "./harness/registry.ts";
+import { requireServer } from "./harness/require-server.ts";
+import type { Outcome } from "./harness/run.ts";
+import { writeScratchImage } from "./harness/scratch-image.ts";
+import { copyImage, inspectImage, type Manifest } from "./harness/skopeo.ts";
+import { readWholeImage } from "./harness/whole-image.ts";
+
+/** How many exports are killed for each target; docs/faults.md has the numbers for 100. */
+const KILLS = Number(process.env.KILLS ?? 10);
+const SEED = Number(process.env.FAULT_SEED ?? 1);
+
+const LAYERS = { large: 4_000_000, small: 2_000 };
+
+describe.runIf(requireServer("docker-registry", "skopeo"))("an export that is killed", () => {
+  let dir: string;
+  let app: BuiltApp;
+  const random = seededRandom(SEED);
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), "kills-"));
+    await writeScratchImage(join(dir, "run"), { layers: [join(import.meta.dirname, "harness")] });
+  });
+  afterEach(() => app?.remove());
+  afterAll(() => rm(dir, { recursive: true, force: true }));
+
+  /** Starts an export and ends it with a signal after some milliseconds. */
+  async function endExport(args: string[], env: Record<string, string>, signal: NodeJS.Signals, after: number) {
+    const child = app.runner.start("exporter", [...app.exportArgs, ...args], env);
+    child.stdout?.resume();
+    const gone = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
+    await Promise.race([sleep(after), gone]);
+    child.kill(signal);
+    const [code, died] = await gone;
+    return { code, signal: died };
+  }
+
+  async function timedExport(args: string[], env: Record<string, string>): Promise<[Outcome, number]> {
+    const started = performance.now();
+    const outcome = await app.runner.run("exporter", [...app.exportArgs, ...args], env);
+    expect(outcome.code, outcome.stdout).toBe(0);
+    return [outcome, performance.now() - started];
+  }
+
+  function report(target: string, ends: readonly string[]): void {
+    const counts = new Map<string, number>();
+    for (const end of ends) counts.set(end, (counts.get(end) ?? 0) + 1);
+    const list = [...counts].map(([end, count]) => `${count} ${end}`).sort();
+    process.stdout.write(`${ends.length} exports to a ${target} killed: ${list.join(", ")}\n`);
+  }
+
+  it(`to a registry at ${KILLS} moments leaves no tag that points at missing blobs`, {
+    timeout: KILLS * 20_000,
+  }, async () => {
+    const registry: Registry = await startRegistry();
+    try {
+      await copyImage(`oci:${join(dir, "run")}`, `docker://${registry.host}/run/image:1`, { to: registry });
+      app = await makeBuiltApp(`${registry.host}/run/image:1`, LAYERS);
+      const name = `${registry.host}/some/app:1`;
+      let [, duration] = await timedExport([name], {});
+      let before = await readWholeImage(registry, "some/app:1");
+      const ends: string[] = [];
+      for (let i = 0; ends.length < KILLS; i++) {
+        await app.change(`version ${i}`);
+        const { signal } = await endExport([name], {}, "SIGKILL", random() * duration);
+        const after = await readWholeImage(registry, "some/app:1");
+        if (signal !== null) ends.push(`with the ${after === before ? "old" : "new"} image`);
+        const [{ stdout }, took] = await timedExport([name], {});
+        duration = took;
+        before = await readWholeImage(registry, "some/app:1");
+        expect(stdout).toContain(before);
+      }
+      await copyImage(`docker://${name}`, `oci:${join(dir, "copy")}`, { from: registry });
+      report("registry", ends);
+    } finally {
+      await registry.stop();
+    }
+  });
+
+  describe("to a layout", () => {
+    let layouts: string;
+    let layout: string;
+    let args: string[];
+    let duration: number;
+    const env = { CNB_EXPERIMENTAL_MODE: "silent" };
+
+    async function prepare(): Promise<void> {
+      app = await makeBuiltApp("run/image", LAYERS);
+      layouts = join(app.runner.dir, "layouts");
+      layout = join(layouts, "index.docker.io/some/app/1");
+      const run = join(layouts, "index.docker.io/run/image/latest");
+      await mkdir(run, { recursive: true });
+      await cp(join(dir, "run"), run, { recursive: true });
+      if (process.getuid?.() === 0) {
+        for (const path of [layouts, join(layouts, "index.docker.io")])
+          await chown(path, PHASE_USER.uid, PHASE_USER.gid);
+      }
+      args = ["-layout", "-layout-dir", layouts, "some/app:1"];
+      await timedExport(args, env);
+      [, duration] = await timedExport(args, env);
+    }
+
+    /** Reads the image as skopeo does, which verifies every blob. */
+    async function readLayout(): Promise<string> {
+      const copy = await mkdtemp(join(dir, "copy-"));
+      await copyImage(`oci:${layout}`, `oci:${copy}`);
+      await rm(copy, { recursive: true });
+      return (await inspectImage(`oci:${layout}`)).digest;
+    }
+
+    /** Every file of the layout, but for those that its image needs. */
+    async function leftovers(): Promise<string[]> {
+      const { digest, manifest } = await inspectImage(`oci:${layout}`);
+      const { config, layers }: Manifest = manifest;
+      const needed = [digest, config.digest, ...layers.map((layer) => layer.digest)].map((each) => each.slice(7));
+      const names: string[] = [];
+      for (const name of await readdir(layout, { recursive: true })) {
+        if ((await stat(join(layout, name))).isFile()) names.push(name);
+      }
+      return names.filter(
+        (name) => !needed.includes(name.slice("blobs/sha256/".length)) && !/^(index.json|oci-layout)$/.test(name),
+      );
+    }
+
+    it(`at ${KILLS} moments leaves it whole, and nothing for ever`, { timeout: KILLS * 20_000 }, async () => {
+      await prepare();
+      let before = await readLayout();
+      const ends: string[] = [];
+      let left = 0;
+      for (let i = 0; ends.length < KILLS; i++) {
+        await app.change(`version ${i}`);
+        const { signal } = await endExport(args, env, "SIGKILL", random() * duration);
+        const after = await readLayout();
+        if (signal !== null) ends.push(`with the ${after === before ? "old" : "new"} image`);
+        left += (await leftovers()).length;
+        [, duration] = await timedExport(args, env);
+        before = await readLayout();
+        expect(await leftovers()).toEqual([]);
+      }
+      report("layout", ends);
+      process.stdout.write(`${left} files were left by killed exports, none of them by the exports after them\n`);
+    });
+
+    it("stops in order when it is told to: exit code 143, and nothing left behind", { timeout: 120_000 }, async () => {
+      await prepare();
+      const index = await readFile(join(layout, "index.json"), "utf8");
+      let stopped = 0;
+      for (let i = 0; i < 8; i++) {
+        await app.change(`version ${i}`);
+        const { code, signal } = await endExport(args, env, "SIGTERM", (0.3 + 0.1 * i) * duration);
+        // Before it has begun, the signal does what it does to every process.
+        if (code === 0 || signal !== null) continue;
+        stopped++;
+        expect(code).toBe(143);
+        expect(await leftovers()).toEqual([]);
+        if (stopped === 1) expect(await readFile(join(layout, "index.json"), "utf8")).toBe(index);
+      }
+      expect(stopped).toBeGreaterThan(0);
+    });
+  });
+});
