@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { isCached, isLaunch, isMalformed, LayersDir } from "./layers-dir.ts";
+import { isCached, isLaunch, LayersDir, whyMalformed } from "./layers-dir.ts";
 import { TestBuilder } from "./test-builder.ts";
 
 let builder: TestBuilder;
@@ -62,7 +62,8 @@ describe("Layer", () => {
   it("with broken metadata is malformed, neither launch nor cached", () => {
     write("l.toml", "x =");
     const layer = read().layer("l");
-    expect([isMalformed(layer), isLaunch(layer), isCached(layer)]).toEqual([true, false, false]);
+    expect([isLaunch(layer), isCached(layer)]).toEqual([false, false]);
+    expect(whyMalformed(layer)).toMatch(/l\.toml:1:4: /);
     expect(() => layer.read()).toThrow(/l\.toml:1:/);
   });
 
