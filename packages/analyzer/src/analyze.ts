@@ -51,7 +51,9 @@ export async function analyze(options: AnalyzeOptions): Promise<Analyzed> {
   });
 }
 
-async function openImages(options: AnalyzeOptions): Promise<{ previous: Image | undefined; run: Image | undefined }> {
+async function openImages(
+  options: AnalyzeOptions,
+): Promise<{ previous: Image | ImageError | undefined; run: Image | undefined }> {
   await ensureAccess(options);
   const previous = await openPrevious(options);
   const { images, runImage } = options;
@@ -84,8 +86,8 @@ function present(...names: string[]): string[] {
   return [...new Set(names)].filter((name) => name !== "");
 }
 
-/** A previous image that is damaged costs its layers, never the build. */
-async function openPrevious({ images, previousImage, logger }: AnalyzeOptions): Promise<Image | undefined> {
+/** A previous image that is damaged costs its layers, never the build; why it is, is returned. */
+async function openPrevious({ images, previousImage }: AnalyzeOptions): Promise<Image | ImageError | undefined> {
   if (previousImage === "") {
     return undefined;
   }
@@ -93,20 +95,24 @@ async function openPrevious({ images, previousImage, logger }: AnalyzeOptions): 
     return await images.open(previousImage);
   } catch (error) {
     if (error instanceof ImageError && (error.code === "corrupt" || error.code === "invalid")) {
-      logger.info(`Ignoring image ${JSON.stringify(previousImage)} because it was corrupt`);
-      return undefined;
+      return error;
     }
     throw inContext("getting previous image", error);
   }
 }
 
-/** The previous image's name and what its label says of its layers; both empty when the label cannot be read. */
+/** The previous image's name and what its label says of its layers; both empty when it or the label cannot be read. */
 function readPrevious(
   { previousImage, logger }: AnalyzeOptions,
-  image: Image | undefined,
+  image: Image | ImageError | undefined,
 ): { reference: string; layersMetadata: LayersMetadata } {
   const nothing = { reference: "", layersMetadata: EMPTY_LAYERS_METADATA };
   if (previousImage === "") {
+    return nothing;
+  }
+  if (image instanceof ImageError) {
+    logger.info(`Ignoring image ${JSON.stringify(previousImage)} because it was corrupt`);
+    logger.debug(image.message);
     return nothing;
   }
   const reference = identify(previousImage, image, logger);
@@ -133,10 +139,17 @@ function identify(name: string, image: Image | undefined, logger: Logger): strin
 
 async function restoreSbom(
   { platformApi, skipLayers, layersDir, logger }: AnalyzeOptions,
-  image: Image | undefined,
+  image: Image | ImageError | undefined,
   { sbom }: LayersMetadata,
 ): Promise<void> {
-  if (platformApi.lessThan("0.8") || skipLayers || image === undefined || sbom === undefined || sbom.sha === "") {
+  if (
+    platformApi.lessThan("0.8") ||
+    skipLayers ||
+    image === undefined ||
+    image instanceof ImageError ||
+    sbom === undefined ||
+    sbom.sha === ""
+  ) {
     return;
   }
   logger.info("Restoring data for SBOM from previous image");
