@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createCipheriv, createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PHASE_USER, PhaseRunner } from "./phase-runner.ts";
@@ -55,14 +55,10 @@ export async function makeBuiltApp(runImage: string, layers: Record<string, numb
 }
 
 /** Bytes that do not compress, the same for the same seed. */
-export function* noise(seed: string, size: number): Generator<Buffer> {
-  for (let made = 0, block = 0; made < size; block++) {
-    const parts: Buffer[] = [];
-    for (let i = 0; i < 2048; i++) parts.push(createHash("sha256").update(`${seed} ${block} ${i}`).digest());
-    const bytes = Buffer.concat(parts).subarray(0, size - made);
-    made += bytes.length;
-    yield bytes;
-  }
+function* noise(seed: string, size: number): Generator<Buffer> {
+  const cipher = createCipheriv("aes-256-ctr", createHash("sha256").update(seed).digest(), Buffer.alloc(16));
+  const zeros = Buffer.alloc(1024 * 1024);
+  for (let left = size; left > 0; left -= zeros.length) yield cipher.update(zeros.subarray(0, left));
 }
 
 /** Numbers from 0 up to, not including, 1: the same for the same seed. */

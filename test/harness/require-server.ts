@@ -7,6 +7,7 @@ const SERVERS = {
   dockerd: { programs: ["dockerd", "docker"], package: "docker.io", root: true },
   openssl: { programs: ["openssl"], package: "openssl", root: false },
   skopeo: { programs: ["skopeo"], package: "skopeo", root: false },
+  time: { programs: ["time"], package: "time", root: false },
   umoci: { programs: ["umoci"], package: "umoci", root: false },
 } as const;
 
@@ -28,6 +29,14 @@ export function requireServer(...names: ServerName[]): boolean {
   if (reasons.length === 0) return true;
   if (process.env.CI) throw new Error(`the black-box tests cannot run: ${reasons.join("; ")}`);
   process.stderr.write(`skipped: black-box tests with ${names.join(", ")}, since ${reasons.join("; ")}\n`);
+  return false;
+}
+
+/** Whether root runs the tests: others read in one line what is skipped; a failure in CI. */
+export function requireRoot(what: string): boolean {
+  if (process.getuid?.() === 0) return true;
+  if (process.env.CI) throw new Error(`the black-box tests cannot run: ${what} need root`);
+  process.stderr.write(`skipped: black-box tests with ${what}, which need root\n`);
   return false;
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Registry } from "./registry.ts";
 
 const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
@@ -19,7 +20,12 @@ export async function readWholeImage(registry: Registry, name: string): Promise<
   const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
   const headers = { accept: MANIFEST, ...(username && { authorization }) };
   const get = (path: string) => fetch(`${registry.url}/v2/${repository}/${path}`, { headers });
-  const response = await get(`manifests/${tag}`);
+  let response = await get(`manifests/${tag}`);
+  // While it writes a tag's file, docker-registry answers so.
+  for (let tries = 0; response.status === 500 && tries < 20; tries++) {
+    await sleep(100);
+    response = await get(`manifests/${tag}`);
+  }
   if (response.status === 404) return undefined;
   if (!response.ok) throw new Error(`${name}: ${response.status}`);
   const bytes = Buffer.from(await response.arrayBuffer());
