@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmod, chown, cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { distribution } from "./distribution.ts";
 import { type Outcome, run } from "./run.ts";
+import { onSmallDisk } from "./small-disk.ts";
 
 const IS_ROOT = process.getuid?.() === 0;
 const FIXTURES = fileURLToPath(new URL("../fixtures", import.meta.url));
@@ -128,6 +129,27 @@ export class PhaseRunner {
   run(name: string, args: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
     const [program, ...rest] = this.#command(name, args);
     return run(program, rest, { cwd: this.dir, env: this.#environment(env) });
+  }
+
+  /**
+   * Runs an executable with a disk of its own, as root, at a directory of the runner's.
+   *
+   * @param directory holds what is copied to the disk before
+   * @param size bytes
+   * @returns also the files that are on the disk in the end: paths below the directory, sorted
+   */
+  async runOnSmallDisk(
+    { directory, size }: { directory: string; size: number },
+    name: string,
+    args: readonly string[],
+    env: Record<string, string> = {},
+  ): Promise<Outcome & { files: string[] }> {
+    const list = join(this.dir, "files-on-disk");
+    const script = 'cd "$1"; list=$2; shift 2; "$@"; code=$?; find . -type f | sort >"$list"; exit $code';
+    const inner = ["sh", "-c", script, "sh", directory, list, ...this.#command(name, args)];
+    const [program = "", ...rest] = onSmallDisk(directory, size, inner);
+    const outcome = await run(program, rest, { cwd: this.dir, env: this.#environment(env) });
+    return { ...outcome, files: (await readFile(list, "utf8")).split("\n").filter((path) => path !== "") };
   }
 
   /** Runs an executable as the user who runs the tests, which may be root. */

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Certificates, makeCertificates, makeSigningCertificate } from "./certificates.ts";
 import { startServer } from "./server.ts";
+import { onSmallDisk } from "./small-disk.ts";
 import { startTokenServer, type TokenRequest, type TokenServer } from "./token-server.ts";
 
 /** The account that every registry with authentication knows. */
@@ -23,6 +24,8 @@ export interface RegistryOptions {
   anonymous?: "nothing" | "pull";
   /** With tokens: seconds until one expires; 300 when absent. */
   tokenLifetime?: number;
+  /** Keeps everything on a disk of its own of that many bytes; needs root. */
+  diskSize?: number;
 }
 
 /** A real registry (Debian's docker-registry) on 127.0.0.1, with its own storage. */
@@ -89,7 +92,10 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
     }
     // JSON is YAML.
     await writeFile(join(directory, "config.yml"), JSON.stringify(config));
-    const server = await startServer("docker-registry", ["serve", join(directory, "config.yml")], {
+    const serve = ["docker-registry", "serve", join(directory, "config.yml")];
+    const [program = "", ...args] =
+      options.diskSize === undefined ? serve : onSmallDisk(join(directory, "storage"), options.diskSize, serve);
+    const server = await startServer(program, args, {
       ready: /listening on (127\.0\.0\.1:\d+)/,
     });
     const host = server.ready[1] ?? "";

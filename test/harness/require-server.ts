@@ -6,6 +6,7 @@ const SERVERS = {
   "docker-registry": { programs: ["docker-registry"], package: "docker-registry", root: false },
   dockerd: { programs: ["dockerd", "docker"], package: "docker.io", root: true },
   openssl: { programs: ["openssl"], package: "openssl", root: false },
+  podman: { programs: ["podman"], package: "podman", root: true },
   skopeo: { programs: ["skopeo"], package: "skopeo", root: false },
   time: { programs: ["time"], package: "time", root: false },
   umoci: { programs: ["umoci"], package: "umoci", root: false },
