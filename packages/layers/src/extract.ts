@@ -42,6 +42,11 @@ export interface ExtractOptions {
   readonly maxEntries?: number;
   /** How many bytes all files may have together; by default 1 TiB. */
   readonly maxBytes?: number;
+  /**
+   * The archive is a stranger's: symlinks must stay within `within`, whatever they lead through; setuid, setgid and
+   * sticky bits are dropped; and its owner may read what it holds.
+   */
+  readonly untrusted?: boolean;
 }
 
 /**
@@ -66,6 +71,32 @@ export async function extract(source: AsyncIterable<Uint8Array>, options: Extrac
   extractor.finishDirectories();
 }
 
+/** An entry of an archive of any format, with its contents. */
+export interface ArchiveEntry extends ReadEntry {
+  contents(): AsyncIterable<Uint8Array>;
+}
+
+/** As {@link extract}, for archives that are no tar: of each entry, `size` says how long its contents are. */
+export async function extractEntries(source: AsyncIterable<ArchiveEntry>, options: ExtractOptions): Promise<void> {
+  const extractor = new Extractor(options);
+  try {
+    for await (const entry of source) {
+      extractor.begin(entry);
+      let left = entry.size;
+      for await (const chunk of entry.contents()) {
+        left -= chunk.length;
+        if (left < 0) break;
+        extractor.contents(chunk);
+      }
+      if (left !== 0) throw new LayerError("corrupt", `entry ${toText(entry.name)} is not as long as the archive says`);
+      extractor.end();
+    }
+  } finally {
+    extractor.close();
+  }
+  extractor.finishDirectories();
+}
+
 /** A path of a file being written that is not there yet, or not a symlink. */
 const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
@@ -76,6 +107,7 @@ class Extractor implements EntrySink {
   readonly #owner: Owner | undefined;
   readonly #maxEntries: number;
   readonly #maxBytes: number;
+  readonly #untrusted: boolean;
   #entries = 0;
   #bytes = 0;
   #file: { readonly path: BytePath; readonly descriptor: number; readonly mode: number } | undefined;
@@ -93,6 +125,7 @@ class Extractor implements EntrySink {
     this.#owner = options.owner;
     this.#maxEntries = options.maxEntries ?? 20e6;
     this.#maxBytes = options.maxBytes ?? 2 ** 40;
+    this.#untrusted = options.untrusted ?? false;
     for (const [inner, outer] of [
       [this.#trusted, this.#root],
       [this.#within, this.#trusted],
@@ -114,11 +147,12 @@ class Extractor implements EntrySink {
     }
     if (!isAtOrBelow(path, this.#within)) throw refused(entry.name, `it is not in ${toText(this.#within)}`);
     if (entry.type === "5") {
-      this.#makeDirectory(path, entry.mode);
+      this.#makeDirectory(path, this.#untrusted ? (entry.mode & 0o777) | 0o700 : entry.mode);
       return;
     }
     this.#makeParent(path);
-    if (entry.type === "0") this.#file = { path, descriptor: this.#createFile(path), mode: entry.mode };
+    const mode = this.#untrusted ? (entry.mode & 0o777) | 0o600 : entry.mode;
+    if (entry.type === "0") this.#file = { path, descriptor: this.#createFile(path), mode };
     else if (entry.type === "1") this.#makeHardLink(path, entry);
     else if (entry.type === "2") this.#makeSymlink(path, entry);
     else throw refused(entry.name, `a layer may hold no entries of type ${JSON.stringify(entry.type)}`);
@@ -229,12 +263,31 @@ class Extractor implements EntrySink {
 
   #makeSymlink(path: BytePath, entry: ReadEntry): void {
     if (entry.linkName === "" || entry.linkName.includes("\0")) throw refused(entry.name, "it points nowhere");
+    if (this.#untrusted) this.#checkInside(path, entry);
     const found = this.#find(path);
     if (found?.isSymbolicLink() && readlinkSync(toFileSystem(path), { encoding: "latin1" }) === entry.linkName) return;
     if (found !== undefined) this.#remove(path);
     writing(path, () => symlinkSync(toFileSystem(entry.linkName), toFileSystem(path)));
     const owner = this.#owner;
     if (owner !== undefined) writing(path, () => lchownSync(toFileSystem(path), owner.uid, owner.gid));
+  }
+
+  /**
+   * A stranger's symlink may go up only at its start, where the directories above it are known to be directories, and
+   * no further than `within`. What comes after leads down, perhaps through symlinks that were held to the same.
+   */
+  #checkInside(path: BytePath, entry: ReadEntry): void {
+    const refuse = (why: string) => refused(entry.name, `it links to ${toText(entry.linkName)}, ${why}`);
+    if (entry.linkName.startsWith("/")) throw refuse("an absolute path");
+    let place = parentPath(path);
+    let down = false;
+    for (const part of entry.linkName.split("/")) {
+      if (part === "" || part === ".") continue;
+      if (part !== "..") down = true;
+      else if (down || !isAtOrBelow(parentPath(place), this.#within) || place === this.#within) {
+        throw refuse(`which may lead out of ${toText(this.#within)}`);
+      } else place = parentPath(place);
+    }
   }
 
   /** A second name of a file in the same archive; what it names must be as safe as the entry itself. */

@@ -11,7 +11,7 @@ export type { Cache } from "./cache.ts";
 export { CacheDirectory } from "./cache-directory.ts";
 export { CacheImage } from "./cache-image.ts";
 export { CacheReadError, LayerError, type LayerErrorCode } from "./errors.ts";
-export { type ExtractOptions, extract } from "./extract.ts";
+export { type ArchiveEntry, type ExtractOptions, extract, extractEntries } from "./extract.ts";
 export { Glob, PatternError } from "./glob.ts";
 export { gzip } from "./gzip.ts";
 export { LaunchCache } from "./launch-cache.ts";

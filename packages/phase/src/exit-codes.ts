@@ -20,6 +20,18 @@ export const ExitCode = {
   buildError: 52,
   exportError: 62,
   rebaseError: 72,
+  /** The preparer failed for a reason that has no code of its own. Its codes are this lifecycle's (docs/preparer.md). */
+  prepareError: 110,
+  /** project.toml cannot be read, or contradicts itself. */
+  invalidDescriptor: 111,
+  /** A buildpack that project.toml names cannot be found or fetched. */
+  buildpackNotFound: 112,
+  /** What was fetched is not what was asked for. */
+  buildpackMismatch: 113,
+  /** An archive holds what must not be unpacked, or is too large. */
+  archiveRefused: 114,
+  /** A buildpack does not run on the build's target. */
+  incompatibleTarget: 115,
   /** Ended by SIGTERM: 128 + 15. */
   terminated: 143,
 } as const;

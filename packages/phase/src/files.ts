@@ -13,12 +13,14 @@ import {
   type Group,
   type Order,
   type Plan,
+  type Prepared,
   type ProjectMetadata,
   parseAnalyzed,
   parseBuildMetadata,
   parseGroup,
   parseOrder,
   parsePlan,
+  parsePrepared,
   parseProjectMetadata,
   parseRun,
   parseStack,
@@ -104,6 +106,11 @@ export function writeBuildMetadata(layersDir: string, metadata: BuildMetadata, a
 
 function buildMetadataPath(layersDir: string): string {
   return join(layersDir, "config", "metadata.toml");
+}
+
+/** What the preparer left in prepared.toml; undefined when there is none. */
+export function readPrepared(path: string): Prepared | undefined {
+  return readIfExists(path, "prepared", parsePrepared);
 }
 
 /** What project-metadata.toml says; nothing when there is none. */

@@ -8,9 +8,15 @@ export interface Inputs {
   readonly platformApi: ApiVersion;
   analyzedPath: string;
   appDir: string;
+  /** Where the preparer puts the application's files; empty: `appDir` itself. */
+  appOutDir: string;
   buildConfigDir: string;
   buildImage: string;
+  /** Base of the buildpack registry's index. */
+  buildpackRegistry: string;
   buildpacksDir: string;
+  /** Where the preparer puts buildpacks when it cannot put them into `buildpacksDir`. */
+  buildpacksOutDir: string;
   cacheDir: string;
   cacheImage: string;
   defaultProcessType: string;
@@ -33,6 +39,10 @@ export interface Inputs {
   /** `json` or `text`; empty means text. */
   logFormat: string;
   logLevel: string;
+  /** How many bytes the files of one archive may have together. */
+  maxBytes: number;
+  /** How many entries one archive may have. */
+  maxEntries: number;
   noColor: boolean;
   orderPath: string;
   /** The image argument: where the app image goes. */
@@ -40,12 +50,21 @@ export interface Inputs {
   parallelExport: boolean;
   planPath: string;
   platformDir: string;
+  /** Creator: run the preparer first. */
+  prepare: boolean;
   previousImage: string;
+  /** Empty: project.toml in the application, if there is one. */
+  projectDescriptorPath: string;
   projectMetadataPath: string;
   reportPath: string;
   runImage: string;
   runPath: string;
+  skipBuildpacks: boolean;
+  skipConfig: boolean;
+  skipEnv: boolean;
+  skipFiles: boolean;
   skipLayers: boolean;
+  skipProjectMetadata: boolean;
   stackPath: string;
   systemPath: string;
   /** Further names for the app image, beside `outputImage`. */
@@ -61,14 +80,18 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** The inputs as the environment gives them, else their defaults; flags come on top. */
 export function inputsFromEnvironment(platformApi: ApiVersion, env: Environment): Inputs {
   const text = (name: keyof typeof ENV, fallback = ""): string => env[ENV[name]] || fallback;
-  const withDefault = (name: keyof typeof ENV & keyof typeof DEFAULTS): string => text(name, DEFAULTS[name]);
+  const withDefault = (name: keyof typeof ENV & Exclude<keyof typeof DEFAULTS, "maxBytes" | "maxEntries">): string =>
+    text(name, DEFAULTS[name]);
   return {
     platformApi,
     analyzedPath: withDefault("analyzedPath"),
     appDir: withDefault("appDir"),
+    appOutDir: text("appOutDir"),
     buildConfigDir: withDefault("buildConfigDir"),
     buildImage: text("buildImage"),
+    buildpackRegistry: withDefault("buildpackRegistry"),
     buildpacksDir: withDefault("buildpacksDir"),
+    buildpacksOutDir: text("buildpacksOutDir"),
     cacheDir: text("cacheDir"),
     cacheImage: text("cacheImage"),
     defaultProcessType: text("processType"),
@@ -89,18 +112,27 @@ export function inputsFromEnvironment(platformApi: ApiVersion, env: Environment)
     layoutDir: text("layoutDir"),
     logFormat: text("logFormat"),
     logLevel: withDefault("logLevel"),
+    maxBytes: integer(text("maxBytes")) || DEFAULTS.maxBytes,
+    maxEntries: integer(text("maxEntries")) || DEFAULTS.maxEntries,
     noColor: boolean(text("noColor")) || Boolean(env.NO_COLOR),
     orderPath: withDefault("orderPath"),
     outputImage: "",
     parallelExport: boolean(text("parallelExport")),
     planPath: withDefault("planPath"),
     platformDir: withDefault("platformDir"),
+    prepare: boolean(text("prepare")),
     previousImage: text("previousImage"),
+    projectDescriptorPath: text("projectDescriptorPath"),
     projectMetadataPath: withDefault("projectMetadataPath"),
     reportPath: withDefault("reportPath"),
     runImage: text("runImage"),
     runPath: withDefault("runPath"),
+    skipBuildpacks: boolean(text("skipBuildpacks")),
+    skipConfig: boolean(text("skipConfig")),
+    skipEnv: boolean(text("skipEnv")),
+    skipFiles: boolean(text("skipFiles")),
     skipLayers: boolean(text("skipLayers")) || boolean(text("skipRestore")),
+    skipProjectMetadata: boolean(text("skipProjectMetadata")),
     stackPath: withDefault("stackPath"),
     systemPath: withDefault("systemPath"),
     tags: [],

@@ -35,6 +35,7 @@ const checks = {
   ],
   detect: [],
   export: [requireOutputImage, fillExportRunImage, checkCache, checkLaunchCache, checkReferences, checkSameRegistry],
+  prepare: [],
   rebase: [requireOutputImage, fillRebaseRunImage, checkReferences, checkSameRegistry],
   restore: [checkCache],
 } satisfies Record<string, Check[]>;
@@ -90,8 +91,10 @@ function fillLayersDir(inputs: Inputs): void {
 
 const directories = [
   "appDir",
+  "appOutDir",
   "buildConfigDir",
   "buildpacksDir",
+  "buildpacksOutDir",
   "cacheDir",
   "extensionsDir",
   "generatedDir",
@@ -99,6 +102,7 @@ const directories = [
   "launchCacheDir",
   "layersDir",
   "platformDir",
+  "projectDescriptorPath",
 ] as const;
 
 function makeAbsolute(inputs: Inputs): void {

@@ -7,6 +7,7 @@ import { guardExperimental } from "./experimental.ts";
 import { type CommandLine, type FlagName, parseCommandLine, UsageError, usageOf } from "./flags.ts";
 import { type Environment, type Inputs, inputsFromEnvironment } from "./inputs.ts";
 import { ConsoleLogger, type Logger } from "./logger.ts";
+import { applyPrepared } from "./prepared.ts";
 import { stopOnSignals } from "./stop-on-signals.ts";
 import { TransferDisplay } from "./transfer-display.ts";
 import { lifecycleVersion } from "./version.ts";
@@ -63,6 +64,9 @@ export async function runPhase<Access>(
       return start;
     }
     const { inputs, args } = start;
+    if (phase.name !== "preparer" && !inputs.prepare) {
+      applyPrepared(inputs, env, argv, logger);
+    }
     const { logLevel: level, logFormat: format, noColor } = inputs;
     logger.configure({ level, format, color: !noColor, phase: phase.name });
     for (const arg of args.filter((each) => each.startsWith("-"))) {

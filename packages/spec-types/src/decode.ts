@@ -32,6 +32,11 @@ export class Reader {
     return Object.hasOwn(this.#table, key);
   }
 
+  /** The keys of this table as they are written. */
+  keys(): readonly string[] {
+    return Object.keys(this.#table);
+  }
+
   /** The text; empty if there is none. */
   string(key: string): string {
     return this.optionalString(key) ?? "";

@@ -6,9 +6,15 @@ export const ENV = {
   platformApi: "CNB_PLATFORM_API",
   analyzedPath: "CNB_ANALYZED_PATH",
   appDir: "CNB_APP_DIR",
+  /** Of this lifecycle's preparer only, as are all others that say so. */
+  appOutDir: "CNB_APP_OUT_DIR",
   buildConfigDir: "CNB_BUILD_CONFIG_DIR",
   buildImage: "CNB_BUILD_IMAGE",
+  /** Preparer. */
+  buildpackRegistry: "CNB_BUILDPACK_REGISTRY",
   buildpacksDir: "CNB_BUILDPACKS_DIR",
+  /** Preparer. */
+  buildpacksOutDir: "CNB_BUILDPACKS_OUT_DIR",
   cacheDir: "CNB_CACHE_DIR",
   cacheImage: "CNB_CACHE_IMAGE",
   deprecationMode: "CNB_DEPRECATION_MODE",
@@ -31,17 +37,35 @@ export const ENV = {
   logLevel: "CNB_LOG_LEVEL",
   noColor: "CNB_NO_COLOR",
   orderPath: "CNB_ORDER_PATH",
+  /** Preparer. */
+  maxBytes: "CNB_MAX_BYTES",
+  /** Preparer. */
+  maxEntries: "CNB_MAX_ENTRIES",
   parallelExport: "CNB_PARALLEL_EXPORT",
   planPath: "CNB_PLAN_PATH",
   platformDir: "CNB_PLATFORM_DIR",
+  /** Creator: run the preparer first. */
+  prepare: "CNB_PREPARE",
   previousImage: "CNB_PREVIOUS_IMAGE",
   processType: "CNB_PROCESS_TYPE",
+  /** Preparer. */
+  projectDescriptorPath: "CNB_PROJECT_DESCRIPTOR_PATH",
   projectMetadataPath: "CNB_PROJECT_METADATA_PATH",
   registryAuth: "CNB_REGISTRY_AUTH",
   reportPath: "CNB_REPORT_PATH",
   runImage: "CNB_RUN_IMAGE",
   runPath: "CNB_RUN_PATH",
+  /** Preparer. */
+  skipBuildpacks: "CNB_SKIP_BUILDPACKS",
+  /** Preparer. */
+  skipConfig: "CNB_SKIP_CONFIG",
+  /** Preparer. */
+  skipEnv: "CNB_SKIP_ENV",
+  /** Preparer. */
+  skipFiles: "CNB_SKIP_FILES",
   skipLayers: "CNB_SKIP_LAYERS",
+  /** Preparer. */
+  skipProjectMetadata: "CNB_SKIP_PROJECT_METADATA",
   skipRestore: "CNB_SKIP_RESTORE",
   stackId: "CNB_STACK_ID",
   stackPath: "CNB_STACK_PATH",
@@ -80,6 +104,8 @@ export const DEFAULTS = {
   analyzedPath: `${LAYERS_PLACEHOLDER}/analyzed.toml`,
   appDir: "/workspace",
   buildConfigDir: "/cnb/build-config",
+  /** A raw copy of the public index, which needs no git. */
+  buildpackRegistry: "https://raw.githubusercontent.com/buildpacks/registry-index/main",
   buildpacksDir: "/cnb/buildpacks",
   deprecationMode: "warn",
   execEnv: "production",
@@ -96,11 +122,18 @@ export const DEFAULTS = {
   launcherSbomDir: "/cnb/lifecycle",
   layersDir: "/layers",
   logLevel: "info",
+  /** Of the files in one archive that the preparer unpacks: 4 GiB. */
+  maxBytes: 4_294_967_296,
+  /** In one archive that the preparer unpacks. */
+  maxEntries: 250_000,
   /** Tried first; if no file is there, {@link DEFAULTS.builderOrderPath}. */
   orderPath: `${LAYERS_PLACEHOLDER}/order.toml`,
   builderOrderPath: "/cnb/order.toml",
   planPath: `${LAYERS_PLACEHOLDER}/plan.toml`,
   platformDir: "/platform",
+  /** Where the preparer puts buildpacks when it cannot put them beside the builder's. */
+  preparedDir: `${LAYERS_PLACEHOLDER}/prepared`,
+  preparedPath: `${LAYERS_PLACEHOLDER}/prepared.toml`,
   projectMetadataPath: `${LAYERS_PLACEHOLDER}/project-metadata.toml`,
   reportPath: `${LAYERS_PLACEHOLDER}/report.toml`,
   /** Platform API 0.12 and later. */

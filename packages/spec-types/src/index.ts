@@ -42,6 +42,13 @@ export {
   type Target,
   type TargetDistro,
 } from "./buildpack-toml.ts";
+export {
+  BUILDPACK_LAYERS_LABEL,
+  BUILDPACKAGE_METADATA_LABEL,
+  type PackagedBuildpack,
+  parseBuildpackageLabel,
+  parseBuildpackLayersLabel,
+} from "./buildpackage.ts";
 export { DEFAULTS, ENV, LAYERS_PLACEHOLDER, MODULE_ENV } from "./environment.ts";
 export { type ExtensionDescriptor, extensionTargets, parseExtensionDescriptor } from "./extension-toml.ts";
 export { FormatError, type FormatErrorDetails } from "./format-error.ts";
@@ -91,17 +98,36 @@ export {
   parseBuildMetadataLabel,
   processFor,
 } from "./metadata-toml.ts";
-export { type Order, type OrderGroup, parseOrder } from "./order-toml.ts";
+export { formatOrder, type Order, type OrderGroup, parseOrder } from "./order-toml.ts";
 export { formatPlan, type Plan, type PlanEntry, parsePlan } from "./plan-toml.ts";
 export {
+  formatPrepared,
+  type Prepared,
+  type PreparedBuildpack,
+  type PreparedOutput,
+  parsePrepared,
+} from "./prepared-toml.ts";
+export {
+  formatProjectMetadata,
   formatProjectMetadataLabel,
   type ProjectMetadata,
   type ProjectSource,
   parseProjectMetadata,
 } from "./project-metadata-toml.ts";
+export { projectJsonSchema } from "./project-schema.ts";
+export {
+  type InlineScript,
+  PROJECT_SCHEMA_VERSIONS,
+  type ProjectBuildpack,
+  type ProjectDescriptor,
+  type ProjectEnvVar,
+  parseProject,
+  type ReadProject,
+} from "./project-toml.ts";
+export { parseRegistryIndex, type RegistryEntry, registryIndexPath } from "./registry-index.ts";
 export { formatReport, type ImageReport, parseReport, type Report } from "./report-toml.ts";
-export { parseRun, type Run, type RunImageForExport } from "./run-toml.ts";
-export { parseStack, type Stack } from "./stack-toml.ts";
+export { formatRun, parseRun, type Run, type RunImageForExport } from "./run-toml.ts";
+export { formatStack, parseStack, type Stack } from "./stack-toml.ts";
 export { formatStoreToml, parseStoreToml, type StoreToml } from "./store-toml.ts";
 export { parseSystem, type System, type SystemBuildpack } from "./system-toml.ts";
 export { parseToml } from "./toml.ts";

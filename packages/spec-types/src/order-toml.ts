@@ -1,5 +1,7 @@
 import { type Reader, readToml } from "./decode.ts";
-import { type GroupElement, readExtensionElement, readGroupElement } from "./group-toml.ts";
+import { type GroupElement, groupElementRecord, readExtensionElement, readGroupElement } from "./group-toml.ts";
+import { ifAny, record } from "./ordered.ts";
+import { formatToml } from "./toml-writer.ts";
 
 /** One group of an order: what must pass detection together. */
 export interface OrderGroup {
@@ -21,6 +23,20 @@ export function parseOrder(text: string, file: string): Order {
       group: group.tables("group", readExtensionElement),
     })),
   };
+}
+
+/** Writes order.toml. That extensions are extensions, and optional, goes without saying there. */
+export function formatOrder({ order, orderExtensions }: Order): string {
+  return formatToml(
+    record({
+      order: order.map(({ group }) => record({ group: group.map(groupElementRecord) })),
+      "order-extensions": ifAny(
+        orderExtensions.map(({ group }) =>
+          record({ group: group.map(({ extension: _, optional: __, ...each }) => groupElementRecord(each)) }),
+        ),
+      ),
+    }),
+  );
 }
 
 export function readOrderGroup(reader: Reader): OrderGroup {

@@ -1,7 +1,8 @@
 import { type Reader, readToml } from "./decode.ts";
 import { formatJson } from "./json.ts";
-import { record } from "./ordered.ts";
+import { record, type Writable } from "./ordered.ts";
 import type { TomlTable } from "./toml-value.ts";
+import { formatToml } from "./toml-writer.ts";
 
 /** Where the application's source came from. */
 export interface ProjectSource {
@@ -38,18 +39,25 @@ export function readProjectMetadata(reader: Reader): ProjectMetadata {
 }
 
 /** Writes the label `io.buildpacks.project.metadata`. */
-export function formatProjectMetadataLabel({ source }: ProjectMetadata): string {
-  return formatJson(
-    record({
-      source:
-        source &&
-        record({
-          type: source.type || undefined,
-          version: ifAnyKey(source.version),
-          metadata: ifAnyKey(source.metadata),
-        }),
-    }),
-  );
+export function formatProjectMetadataLabel(metadata: ProjectMetadata): string {
+  return formatJson(projectMetadataRecord(metadata));
+}
+
+/** Writes project-metadata.toml. */
+export function formatProjectMetadata(metadata: ProjectMetadata): string {
+  return formatToml(projectMetadataRecord(metadata));
+}
+
+function projectMetadataRecord({ source }: ProjectMetadata): ReadonlyMap<string, Writable> {
+  return record({
+    source:
+      source &&
+      record({
+        type: source.type || undefined,
+        version: ifAnyKey(source.version),
+        metadata: ifAnyKey(source.metadata),
+      }),
+  });
 }
 
 function ifAnyKey(table: TomlTable | undefined): TomlTable | undefined {

@@ -1,5 +1,6 @@
 import { type Reader, readToml } from "./decode.ts";
-import { ifAny, type Writable } from "./ordered.ts";
+import { ifAny, record, type Writable } from "./ordered.ts";
+import { formatToml } from "./toml-writer.ts";
 
 /** A run image and where else it is found. */
 export interface RunImageForExport {
@@ -15,6 +16,11 @@ export interface Run {
 /** Reads run.toml. @throws FormatError */
 export function parseRun(text: string, file: string): Run {
   return { images: readToml(text, file).tables("images", readRunImageForExport) };
+}
+
+/** Writes run.toml. */
+export function formatRun({ images }: Run): string {
+  return formatToml(record({ images: images.map((image) => record(runImageFields(image))) }));
 }
 
 export function readRunImageForExport(reader: Reader): RunImageForExport {

@@ -1,5 +1,7 @@
 import { type Reader, readToml } from "./decode.ts";
-import { type RunImageForExport, readRunImageForExport } from "./run-toml.ts";
+import { record } from "./ordered.ts";
+import { type RunImageForExport, readRunImageForExport, runImageFields } from "./run-toml.ts";
+import { formatToml } from "./toml-writer.ts";
 
 /** stack.toml: the run image of a builder (platform.md, "stack.toml", before Platform API 0.12). */
 export interface Stack {
@@ -9,6 +11,11 @@ export interface Stack {
 /** Reads stack.toml. @throws FormatError */
 export function parseStack(text: string, file: string): Stack {
   return readStack(readToml(text, file), "run-image");
+}
+
+/** Writes stack.toml. */
+export function formatStack({ runImage }: Stack): string {
+  return formatToml(record({ "run-image": record(runImageFields(runImage)) }));
 }
 
 /** @param runImageKey files and labels spell it differently */
