@@ -10,8 +10,12 @@ export interface Certificates {
   key: string;
 }
 
-/** Makes a private certificate authority and a certificate for 127.0.0.1, localhost and registry.example in a directory. */
-export async function makeCertificates(directory: string): Promise<Certificates> {
+/**
+ * Makes a private certificate authority and a server certificate in a directory, for 127.0.0.1, localhost and
+ * registry.example.
+ * @param names further names that the server has
+ */
+export async function makeCertificates(directory: string, names: readonly string[] = []): Promise<Certificates> {
   const file = (name: string) => join(directory, name);
   const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
   await mustRun("openssl", [
@@ -24,7 +28,7 @@ export async function makeCertificates(directory: string): Promise<Certificates>
   ]);
   await writeFile(
     file("server.ext"),
-    "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:registry.example\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n",
+    `subjectAltName=IP:127.0.0.1,${["localhost", "registry.example", ...names].map((name) => `DNS:${name}`)}\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n`,
   );
   await mustRun("openssl", [
     ...["x509", "-req", "-in", file("server.csr"), "-days", "2", "-extfile", file("server.ext")],

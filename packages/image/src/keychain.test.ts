@@ -120,6 +120,15 @@ test("a helper that cannot be run is a warning", async () => {
   expect(keychain.resolve("a.io", "app")).toEqual(basic("file:pw"));
 });
 
+test("a helper that cannot be run keeps no other from being asked", async () => {
+  await writeConfig({ credHelpers: { "a.io": "gone", "b.io": "works" } });
+  await writeHelper("works", `echo '{"Username":"u","Secret":"p"}'`);
+  const env = { DOCKER_CONFIG: dir, PATH: `${dir}:${process.env.PATH}` };
+  const keychain = await resolveKeychain(["a.io/app", "b.io/app"], env);
+  expect(keychain.resolve("a.io", "app")).toBeUndefined();
+  expect(keychain.resolve("b.io", "app")).toEqual(basic("u:p"));
+});
+
 test("a broken file is a warning that shows no credentials", async () => {
   await writeConfig(`{"auths":{"a.io":{"auth":"${encoded("secret")}"}}}`);
   const warnings: string[] = [];

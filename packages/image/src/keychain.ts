@@ -1,3 +1,4 @@
+import { cloudCredentials } from "./cloud/cloud-credentials.ts";
 import { type Credentials, CredentialTable, type Keychain } from "./credentials.ts";
 import { lookUp, parseDockerConfig, readDockerConfig } from "./docker-config.ts";
 import { ImageError } from "./errors.ts";
@@ -15,7 +16,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 /**
  * Gathers all credentials while files can be read and programs can be run, which is before privileges are dropped:
  * those in `CNB_REGISTRY_AUTH`, else those in `DOCKER_AUTH_CONFIG`, else those in Docker's or Podman's files and what
- * credential helpers answer for the registries of `images`.
+ * credential helpers answer for the registries of `images`, else what Amazon and Azure give to their workloads.
  * @param images names of images that may be accessed; those that are no references are left to who opens them
  * @param warn told about a file or a helper that cannot be used, which then counts as absent
  * @throws ImageError `invalid` if CNB_REGISTRY_AUTH cannot be parsed
@@ -28,22 +29,41 @@ export async function resolveKeychain(
   const provided = parseRegistryAuth(env[registryAuthVariable] ?? "");
   const files = new CredentialTable();
   const keychains: Keychain[] = [provided];
-  try {
-    const variable = env[dockerAuthVariable];
-    if (variable) keychains.push(parseDockerConfig(variable, dockerAuthVariable).auths);
-    const config = await readDockerConfig(env);
-    if (config !== undefined) {
-      keychains.push(files, config.auths);
-      for (const { registry, repository, repositoryName } of references(images)) {
-        if (provided.resolve(registry, repository) !== undefined) continue;
-        const credentials = await lookUp(config, registry, repository, env);
-        if (credentials !== undefined) files.set(repositoryName, credentials);
-      }
+  const usable = async <T>(read: () => T | Promise<T>): Promise<T | undefined> => {
+    try {
+      return await read();
+    } catch (error) {
+      if (!(error instanceof ImageError)) throw error;
+      warn(error.message);
+      return undefined;
     }
-  } catch (error) {
-    if (!(error instanceof ImageError)) throw error;
-    warn(error.message);
+  };
+  const variable = env[dockerAuthVariable];
+  const given = variable && (await usable(() => parseDockerConfig(variable, dockerAuthVariable)));
+  if (given) keychains.push(given.auths);
+  const config = await usable(() => readDockerConfig(env));
+  if (config !== undefined) {
+    keychains.push(files, config.auths);
+    for (const { registry, repository, repositoryName } of references(images)) {
+      if (provided.resolve(registry, repository) !== undefined) continue;
+      const credentials = await usable(() => lookUp(config, registry, repository, env));
+      if (credentials !== undefined) files.set(repositoryName, credentials);
+    }
   }
+  const known = inTurn(keychains);
+  const unknown = references(images).filter(
+    ({ registry, repository }) => known.resolve(registry, repository) === undefined,
+  );
+  const cloud = await cloudCredentials(
+    unknown.map(({ registry }) => registry),
+    env,
+    warn,
+  );
+  return inTurn([known, { resolve: (registry) => cloud.get(registry) }]);
+}
+
+/** Asks one after the other. */
+function inTurn(keychains: readonly Keychain[]): Keychain {
   return {
     resolve: (registry, repository) => {
       for (const keychain of keychains) {
