@@ -38,8 +38,9 @@ const rebaser: Phase<ImageAccess> = {
     const { inputs } = context;
     inputs.outputImage = outputImage;
     inputs.tags = tags;
-    // other phases' input, which platforms may set for all of them
+    // other phases' inputs, which platforms may set for all of them
     inputs.useLayout = false;
+    inputs.launchCacheDir = "";
     await resolveInputs("rebase", context);
     inputs.previousImage ||= outputImage;
   },
