@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { mustRun } from "./run.ts";
 
-/** Files (PEM) of a private certificate authority and of a server certificate that it signed for 127.0.0.1. */
+/** Files (PEM) of a private certificate authority and of a certificate for 127.0.0.1 that it signed, for servers and clients. */
 export interface Certificates {
   /** The certificate of the authority: what a client has to trust. */
   ca: string;
@@ -28,7 +28,7 @@ export async function makeCertificates(directory: string, names: readonly string
   ]);
   await writeFile(
     file("server.ext"),
-    `subjectAltName=IP:127.0.0.1,${["localhost", "registry.example", ...names].map((name) => `DNS:${name}`)}\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n`,
+    `subjectAltName=IP:127.0.0.1,${["localhost", "registry.example", ...names].map((name) => `DNS:${name}`)}\nextendedKeyUsage=serverAuth,clientAuth\nbasicConstraints=CA:FALSE\n`,
   );
   await mustRun("openssl", [
     ...["x509", "-req", "-in", file("server.csr"), "-days", "2", "-extfile", file("server.ext")],

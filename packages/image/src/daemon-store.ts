@@ -181,7 +181,7 @@ export class DaemonStore implements ImageStore {
       diffIds: draft.layers.map(({ diffId }) => diffId),
       held,
       name,
-      layers: () => this.#contents(sent, draft, cache, name),
+      layers: () => this.#contents(sent, draft, cache),
     });
     await this.#connection.load(archive);
   }
@@ -191,10 +191,10 @@ export class DaemonStore implements ImageStore {
     layers: readonly Layer[],
     draft: ImageDraft,
     cache: LayerCache | undefined,
-    name: string,
   ): AsyncGenerator<ArchivedLayer> {
     const show = (layer: ArchivedLayer): ArchivedLayer => {
-      const transfer = { direction: "upload", place: name, blob: layer.diffId, size: layer.size } as const;
+      const { diffId: blob, size } = layer;
+      const transfer = { direction: "upload", place: "the docker daemon", blob, size } as const;
       return { ...layer, contents: observed(this.#stoppable(layer.contents), transfer, this.#observer) };
     };
     const base = new Set(draft.base?.layers);

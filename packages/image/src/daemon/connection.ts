@@ -1,12 +1,11 @@
-import * as http from "node:http";
-import * as https from "node:https";
+import type * as http from "node:http";
 import { Readable } from "node:stream";
 import type Docker from "dockerode";
 import { ImageError, type ImageErrorCode } from "../errors.ts";
 import type { JsonObject } from "../go-json.ts";
 import { isJsonObject } from "../json-border.ts";
 import type { DaemonAddress } from "./address.ts";
-import { belongsToRoot, connectAhead, connectionsAhead, SocketAgent } from "./sockets.ts";
+import { DaemonAgent, maxConnections } from "./agent.ts";
 
 /**
  * How a daemon stores images, which decides what a load archive may leave out:
@@ -41,23 +40,11 @@ export class DaemonConnection {
    * @throws ImageError `unreachable` if nobody listens on a socket of root's
    */
   static async open(address: DaemonAddress): Promise<DaemonConnection> {
+    const agent = new DaemonAgent(address);
+    await agent.connectAhead();
     // Read only here: most phases of most builds need no daemon.
     const { default: Dockerode } = await import("dockerode");
-    if (address.kind === "socket") {
-      const { path } = address;
-      const agent = new SocketAgent(path, belongsToRoot(path) ? await connectAhead(path) : []);
-      return new DaemonConnection(new Dockerode(withAgent({ socketPath: path }, agent)), agent, address.name);
-    }
-    const { host, port, tls } = address;
-    const keep = { keepAlive: true, maxSockets: connectionsAhead };
-    const { ca, cert, key } = tls ?? {};
-    const agent =
-      tls === undefined
-        ? new http.Agent(keep)
-        : new https.Agent({ ...keep, ca, cert, key, rejectUnauthorized: tls.verify });
-    const protocol = tls === undefined ? "http" : "https";
-    const options = withAgent({ host, port, protocol, ca, cert, key }, agent);
-    return new DaemonConnection(new Dockerode(options), agent, address.name);
+    return new DaemonConnection(new Dockerode(optionsFor(agent)), agent, address.name);
   }
 
   /** How the daemon stores images; asked for once. */
@@ -68,7 +55,7 @@ export class DaemonConnection {
 
   async #findKind(): Promise<DaemonKind> {
     const { Components = [] } = await this.#ask("version", this.#docker.version());
-    if (Components.some(({ Name }) => Name.startsWith("Podman"))) return "podman";
+    if (Components.some(({ Name }) => /^Podman/.test(Name))) return "podman";
     const info: { DriverStatus?: unknown } = await this.#ask("info", this.#docker.info());
     const status = Array.isArray(info.DriverStatus) ? info.DriverStatus : [];
     const isContainerd = status.some(
@@ -79,7 +66,7 @@ export class DaemonConnection {
 
   /** Makes sure on all connections that the daemon is there, which also keeps it from closing them. */
   async ping(): Promise<void> {
-    await Promise.all(Array.from({ length: connectionsAhead }, () => this.#ask("ping", this.#docker.ping())));
+    await Promise.all(Array.from({ length: maxConnections }, () => this.#ask("ping", this.#docker.ping())));
   }
 
   /**
@@ -178,9 +165,13 @@ export class DaemonConnection {
   }
 }
 
-/** dockerode takes an agent, of which its types do not know. */
-function withAgent(options: Docker.DockerOptions, agent: http.Agent): Docker.DockerOptions {
-  return Object.assign(options, { agent });
+/**
+ * The agent alone knows where the daemon is. dockerode would also look at the environment by itself, by rules of its own;
+ * it believes to speak to a socket. Its types do not know of agents.
+ */
+function optionsFor(agent: http.Agent): Docker.DockerOptions {
+  const nothing = { host: undefined, port: undefined, ca: undefined, cert: undefined, key: undefined };
+  return Object.assign(nothing, { socketPath: "/", protocol: "http" as const, agent });
 }
 
 function codeOf(status: number): ImageErrorCode {
