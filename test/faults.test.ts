@@ -1,7 +1,9 @@
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type BuiltApp, makeBuiltApp, seededRandom } from "./harness/built-app.ts";
 import { type FaultProxy, type Faults, startFaultProxy } from "./harness/fault-proxy.ts";
@@ -212,6 +214,22 @@ describe.runIf(requireServer("docker-registry", "skopeo"))("an export through a 
       expect(await readWholeImage(registry, `app/${images}`)).toBeUndefined();
     },
   );
+
+  it("is given up at once when told to stop, even if nobody answers", async () => {
+    proxy.begin({ silent: true });
+    const child = app.runner.start("exporter", [...app.exportArgs, `${proxy.host}/app/stopped`]);
+    const gone = once(child, "exit");
+    let output = "";
+    child.stdout?.on("data", (chunk) => {
+      output += chunk;
+    });
+    while (proxy.requests.length === 0) await sleep(20);
+    const started = performance.now();
+    child.kill("SIGTERM");
+    expect((await gone)[0]).toBe(143);
+    expect(performance.now() - started).toBeLessThan(2000);
+    expect(output).toMatch(/ERROR: .*stopped by SIGTERM/);
+  });
 
   /** How many blobs an export has to send: those of the image that the run image does not have. */
   async function blobsNeeded(): Promise<number> {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ConnectionError } from "./connection-error.ts";
 import { RegistryError } from "./registry-error.ts";
 
-const attempts = 5;
+const attempts = 6;
 const firstDelay = 300;
 const longestDelay = 60_000;
 
