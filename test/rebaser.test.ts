@@ -3,10 +3,12 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startDockerDaemon } from "./harness/docker-daemon.ts";
 import { PHASE_USER, PhaseRunner } from "./harness/phase-runner.ts";
+import { startPodman } from "./harness/podman.ts";
 import { type Registry, type RegistryOptions, startRegistry } from "./harness/registry.ts";
 import { requireServer } from "./harness/require-server.ts";
-import type { Outcome } from "./harness/run.ts";
+import { mustRun, type Outcome } from "./harness/run.ts";
 import { writeScratchImage } from "./harness/scratch-image.ts";
 import { copyImage, type InspectedImage, inspectImage } from "./harness/skopeo.ts";
 import { unpackImage } from "./harness/umoci.ts";
@@ -27,8 +29,11 @@ interface RunImage {
   architecture?: string;
 }
 
-/** Puts a run image into a registry, under a name of it; returns the whole name. */
-async function pushRunImage(registry: Registry, { name, files, labels, architecture }: RunImage): Promise<string> {
+/** Makes a run image for `put` to put somewhere, of an OCI layout. */
+async function makeRunImage(
+  { files, labels, architecture }: RunImage,
+  put: (layout: string) => Promise<unknown>,
+): Promise<void> {
   const work = await mkdtemp(join(tmpdir(), "run-image-"));
   try {
     const layers = files.map((file) => join(work, "layers", file));
@@ -41,12 +46,17 @@ async function pushRunImage(registry: Registry, { name, files, labels, architect
       config: { User: "1000:1000", Env: ["PATH=/bin"], Labels: { ...LABELS, ...labels } },
       ...(architecture && { architecture }),
     });
-    const image = `${registry.host}/${name}`;
-    await copyImage(`oci:${join(work, "image")}`, `docker://${image}`, { to: registry });
-    return image;
+    await put(`oci:${join(work, "image")}`);
   } finally {
     await rm(work, { recursive: true, force: true });
   }
+}
+
+/** Puts a run image into a registry; returns its whole name. */
+async function pushRunImage(registry: Registry, runImage: RunImage): Promise<string> {
+  const image = `${registry.host}/${runImage.name}`;
+  await makeRunImage(runImage, (layout) => copyImage(layout, `docker://${image}`, { to: registry }));
+  return image;
 }
 
 const OLD = { name: "base/run:1", files: ["common", "old"] };
@@ -354,5 +364,97 @@ describe.runIf(canRun)("rebaser", () => {
     const outcome = await runner.runAsSelf("rebaser", ["-no-color", ...rebased]);
     expect(outcome.stdout).toContain("ERROR: failed to write rebase report: failed to write report file: open ");
     expect(outcome.code).toBe(72);
+  });
+});
+
+describe.runIf(canRun && requireServer("dockerd", "podman")).each(["docker", "podman"] as const)("%s", (kind) => {
+  let daemon: { readonly socket: string; run(...args: string[]): Promise<string>; stop(): Promise<void> };
+  let work: string;
+
+  beforeAll(async () => {
+    work = await mkdtemp(join(tmpdir(), "rebase-"));
+    if (kind === "docker") {
+      const { socket, docker, stop } = await startDockerDaemon();
+      daemon = { socket, run: docker, stop };
+    } else {
+      const { socket, podman, stop } = await startPodman();
+      daemon = { socket, run: podman, stop };
+    }
+  });
+
+  afterAll(async () => {
+    await daemon?.stop();
+    if (work !== undefined) await rm(work, { recursive: true, force: true });
+  });
+
+  async function load(runImage: RunImage): Promise<void> {
+    const archive = join(await mkdtemp(join(work, "archive-")), "image.tar");
+    const target = `docker-archive:${archive}:${runImage.name}`;
+    await makeRunImage(runImage, (layout) =>
+      mustRun("skopeo", ["copy", "--quiet", "--insecure-policy", layout, target]),
+    );
+    await daemon.run("load", "--quiet", "--input", archive);
+  }
+
+  interface Inspected {
+    Id: string;
+    RootFS: { Layers: string[] };
+    Config: { Env: string[]; User: string; Entrypoint: string[]; Labels: Record<string, string> };
+  }
+
+  async function inspect(image: string): Promise<Inspected> {
+    const [inspected]: Inspected[] = JSON.parse(await daemon.run("image", "inspect", image));
+    if (inspected === undefined) throw new Error(`no image ${image}`);
+    return inspected;
+  }
+
+  /** As root, who alone may use the socket; what is written belongs to the phases' user. */
+  const asRoot = (name: string, args: string[]) =>
+    runner.runAsSelf(name, ["-no-color", "-daemon", ...args], { DOCKER_HOST: `unix://${daemon.socket}` });
+
+  it("gives an image its new run image, under each name", async () => {
+    await load(OLD);
+    await runner.reset();
+    const run = await runner.write("run.toml", `[[images]]\nimage = "${OLD.name}"\n`);
+    const built = await asRoot("creator", [...runner.creatorFlags(), "-run", run, "team/app:1"]);
+    expect(built, built.stdout).toMatchObject({ code: 0 });
+    const before = await inspect("team/app:1");
+    await load(NEW);
+    const runImage = await inspect(NEW.name);
+
+    const user = ["-uid", `${PHASE_USER.uid}`, "-gid", `${PHASE_USER.gid}`, "-report", report];
+    const outcome = await asRoot("rebaser", [...user, "team/app:1", "team/app:2"]);
+    expect(outcome, outcome.stdout).toMatchObject({ code: 0, stderr: "" });
+    const after = await inspect("team/app:1");
+    const id = after.Id.replace("sha256:", "");
+    expect(outcome.stdout).toContain(`*** Images (${id.slice(0, 12)}):\n      team/app:1\n      team/app:2\n`);
+    expect(readFileSync(report, "utf8")).toContain(`  image-id = "${id}"\n`);
+    expect((await inspect("team/app:2")).Id).toBe(after.Id);
+    expect(after.RootFS.Layers).toEqual([...runImage.RootFS.Layers, ...before.RootFS.Layers.slice(OLD.files.length)]);
+    const { Labels: labels, ...config } = after.Config;
+    expect({ ...before.Config, Labels: labels }).toEqual({ ...config, Labels: labels });
+    expect(labels).toMatchObject(NEW.labels);
+    expect(JSON.parse(labels["io.buildpacks.lifecycle.metadata"] ?? "").runImage).toEqual({
+      topLayer: runImage.RootFS.Layers.at(-1),
+      reference: runImage.Id.replace("sha256:", ""),
+      image: NEW.name,
+    });
+
+    const container = (await daemon.run("create", "team/app:2")).trim();
+    for (const path of ["/etc/newer", `${runner.appDir}/main.txt`]) {
+      await daemon.run("cp", `${container}:${path}`, join(work, "copied"));
+      expect(readFileSync(join(work, "copied"), "utf8")).toMatch(/^from the run image\n$|^main\n$/);
+    }
+    await daemon.run("rm", container);
+  });
+
+  it("says which image is not there", async () => {
+    const missing = await asRoot("rebaser", ["no/app:1"]);
+    expect(missing.stdout).toContain("failed to set app image: failed to access image to rebase: image 'no/app:1' not");
+    expect(missing.code).toBe(72);
+    await load(OLD);
+    const noRunImage = await asRoot("rebaser", ["-run-image", "no/run:1", OLD.name]);
+    expect(noRunImage.stdout).toContain("failed to access run image: image 'no/run:1' not found");
+    expect(noRunImage.code).toBe(1);
   });
 });
