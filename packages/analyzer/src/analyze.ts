@@ -18,6 +18,8 @@ export interface AnalyzeOptions {
   readonly logger: Logger;
   /** Where run image, previous image and app image are. */
   readonly images: ImageStore;
+  /** What logs and analyzed.toml call an image. */
+  nameOf(image: string): string;
   /** Where the cache image is. */
   readonly registry: ImageStore;
   readonly outputImage: string;
@@ -103,7 +105,7 @@ async function openPrevious({ images, previousImage }: AnalyzeOptions): Promise<
 
 /** The previous image's name and what its label says of its layers; both empty when it or the label cannot be read. */
 function readPrevious(
-  { previousImage, logger }: AnalyzeOptions,
+  { previousImage, nameOf, logger }: AnalyzeOptions,
   image: Image | ImageError | undefined,
 ): { reference: string; layersMetadata: LayersMetadata } {
   const nothing = { reference: "", layersMetadata: EMPTY_LAYERS_METADATA };
@@ -111,11 +113,11 @@ function readPrevious(
     return nothing;
   }
   if (image instanceof ImageError) {
-    logger.info(`Ignoring image ${JSON.stringify(previousImage)} because it was corrupt`);
+    logger.info(`Ignoring image ${JSON.stringify(nameOf(previousImage))} because it was corrupt`);
     logger.debug(image.message);
     return nothing;
   }
-  const reference = identify(previousImage, image, logger);
+  const reference = identify(nameOf(previousImage), image, logger);
   const label = image?.labels.get(LIFECYCLE_METADATA_LABEL) ?? "";
   if (label === "") {
     return { ...nothing, reference };
@@ -173,11 +175,15 @@ async function restoreSbom(
 }
 
 /** The run image as analyzed.toml names it; from Platform API 0.12 on with its tag and target. */
-function describeRunImage({ platformApi, runImage, logger }: AnalyzeOptions, image: Image | undefined): RunImage {
+function describeRunImage(
+  { platformApi, runImage, nameOf, logger }: AnalyzeOptions,
+  image: Image | undefined,
+): RunImage {
   if (runImage === "") {
     return { reference: "" };
   }
-  const reference = identify(runImage, image, logger);
+  const name = nameOf(runImage);
+  const reference = identify(name, image, logger);
   if (platformApi.lessThan("0.12")) {
     return { reference };
   }
@@ -185,5 +191,5 @@ function describeRunImage({ platformApi, runImage, logger }: AnalyzeOptions, ima
   if (target.os === "") {
     throw new Error("failed to find OS in run image config");
   }
-  return { reference, image: runImage, target };
+  return { reference, image: name, target };
 }

@@ -35,6 +35,8 @@ export interface ExportOptions extends StartedImage {
   readonly logger: Logger;
   /** Where the app image goes. */
   readonly images: ImageStore;
+  /** What logs and report.toml call an image. */
+  nameOf(image: string): string;
   /** Makes layers of directories; shared with the export of the cache, so that each is read once. */
   readonly factory: LayerFactory;
   readonly appDir: string;
@@ -107,7 +109,7 @@ async function buildAndSave(options: ExportOptions): Promise<Report> {
   draft.setCmd([]);
 
   const bom = platformApi.lessThan("0.9") ? legacyBom(group, layersDir) : undefined;
-  const image = await saveImage(options.images, draft, [options.outputImage, ...options.tags], logger);
+  const image = await saveImage(options.images, draft, [options.outputImage, ...options.tags], logger, options.nameOf);
   return { build: bom === undefined ? undefined : { bom }, image };
 }
 

@@ -38,6 +38,9 @@ export async function runExport(
     previousImage: analyzed.previousImage?.reference ?? "",
     sourceDateEpoch: env.SOURCE_DATE_EPOCH,
   });
+  if (inputs.useLayout) {
+    logger.info(`Using app image: ${access.nameOf(inputs.outputImage)}`);
+  }
   const runImages = runImageForExport(inputs, logger);
 
   const image = async (): Promise<void> => {
@@ -45,7 +48,7 @@ export async function runExport(
       ...inputs,
       ...started,
       logger,
-      images: access.images,
+      ...access,
       factory,
       group,
       analyzed,

@@ -6,7 +6,7 @@ import type { Platform } from "./platform.ts";
 
 /** An image as it lies in a store. It does not change; `ImageDraft` makes a new one from it. */
 export interface Image {
-  /** The name by which it was opened. */
+  /** The name by which it was opened; of a layout, its directory. */
   readonly name: string;
 
   /**

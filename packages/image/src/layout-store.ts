@@ -59,6 +59,14 @@ export class LayoutStore implements ImageStore {
     this.#signal = options.signal;
   }
 
+  /**
+   * The directory of an image; logs and files call the image by it.
+   * @throws ImageError `invalid` if a relative name is no reference
+   */
+  pathOf(name: string): string {
+    return layoutPlace(this.#layoutDir, name).path;
+  }
+
   async open(name: string): Promise<StoredImage | undefined> {
     const place = layoutPlace(this.#layoutDir, name);
     const index = await readIndex(place.path);
@@ -75,7 +83,7 @@ export class LayoutStore implements ImageStore {
     }
     const config = parseConfig(await readSmallBlob(place.path, manifest.config), place.path);
     return new StoredImage(
-      { name, identifier: `${place.path}@${digest}`, manifest, config },
+      { name: place.path, identifier: `${place.path}@${digest}`, manifest, config },
       (diffId, descriptor) => new LayoutLayer(diffId, descriptor, place.path),
     );
   }

@@ -21,6 +21,8 @@ export interface ImageAccess {
   readonly images: ImageStore;
   /** Registries; cache images are there, wherever the app image goes. */
   readonly registry: ImageStore;
+  /** What logs and files call an image of `images`: its name, or where it lies on disk. */
+  nameOf(image: string): string;
   /** Keeps connections that cannot be had again from being closed while `work` does not use them. */
   keepConnected<T>(work: () => Promise<T>): Promise<T>;
 }
@@ -38,16 +40,21 @@ export async function openImageAccess(
   const { inputs } = context;
   let registry: RegistryStore;
   try {
-    registry = await openRegistry(context, [...registryImages(inputs), ...(inputs.useDaemon ? [] : furtherImages)]);
+    const further = inputs.useDaemon || inputs.useLayout ? [] : furtherImages;
+    registry = await openRegistry(context, [...registryImages(inputs), ...further]);
   } catch (error) {
     throw failedTo("resolve keychain", error);
   }
-  if (inputs.useLayout || !inputs.useDaemon) {
-    const images = inputs.useLayout ? openLayouts(context) : registry;
-    return { images, registry, keepConnected: (work) => work() };
+  const nameOf = (image: string): string => image;
+  if (inputs.useLayout) {
+    const layouts = openLayouts(context);
+    return { images: layouts, registry, nameOf: (image) => layouts.pathOf(image), keepConnected: (work) => work() };
+  }
+  if (!inputs.useDaemon) {
+    return { images: registry, registry, nameOf, keepConnected: (work) => work() };
   }
   const daemon = await openDaemon(context);
-  return { images: daemon, registry, keepConnected: (work) => pinging(daemon, context, work) };
+  return { images: daemon, registry, nameOf, keepConnected: (work) => pinging(daemon, context, work) };
 }
 
 /** The daemon, connected to already where that takes root. */

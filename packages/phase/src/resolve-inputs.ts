@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { resolve as absolutePath } from "node:path";
+import { resolve as absolutePath, isAbsolute } from "node:path";
 import { parseReference } from "@lifecycle/image";
 import { DEFAULTS, ENV, LAYERS_PLACEHOLDER } from "@lifecycle/spec-types";
 import { failedTo } from "./errors.ts";
@@ -189,7 +189,10 @@ function checkParallelExport({ inputs, logger }: PhaseContext): void {
 
 function checkReferences({ inputs }: PhaseContext): void {
   for (const image of allImages(inputs)) {
-    parseReference(image);
+    // layouts are also named by their directory, so by the analyzer
+    if (!(inputs.useLayout && isAbsolute(image))) {
+      parseReference(image);
+    }
   }
 }
 
@@ -219,5 +222,8 @@ function allImages(inputs: Inputs): string[] {
 
 /** The images for which a registry's credentials may be needed. */
 export function registryImages(inputs: Inputs): string[] {
-  return inputs.useDaemon ? [inputs.cacheImage].filter((image) => image !== "") : allImages(inputs);
+  if (inputs.useDaemon || inputs.useLayout) {
+    return inputs.cacheImage === "" ? [] : [inputs.cacheImage];
+  }
+  return allImages(inputs);
 }

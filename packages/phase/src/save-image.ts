@@ -7,6 +7,7 @@ import { timed } from "./timer.ts";
 /**
  * Stores an image under all its names; says under which, and which of them failed.
  *
+ * @param nameOf what logs and the report call the image of a name
  * @returns what report.toml is to say of it
  * @throws LifecycleError or Error also when only some of the names failed
  */
@@ -15,8 +16,9 @@ export function saveImage(
   draft: ImageDraft,
   names: readonly [string, ...string[]],
   logger: Logger,
+  nameOf: (name: string) => string = (name) => name,
 ): Promise<ImageReport> {
-  const [name] = names;
+  const name = nameOf(names[0]);
   return timed(`Saving ${name}...`, logger, async () => {
     logger.info(`Saving ${name}...`);
     const saved = await images.save(draft, names).catch((error: unknown) => {
@@ -25,7 +27,7 @@ export function saveImage(
     logger.info(`*** Images (${saved.shortId}):`);
     for (const each of names) {
       const failure = saved.failures.get(each);
-      logger.info(failure === undefined ? `      ${each}` : `      ${each} - ${failure.message}`);
+      logger.info(`      ${nameOf(each)}${failure === undefined ? "" : ` - ${failure.message}`}`);
     }
     const { digest, imageId, manifestSize } = saved.report;
     if (imageId !== undefined) {
@@ -38,7 +40,7 @@ export function saveImage(
       logger.debug(`\n*** Manifest Size: ${manifestSize}`);
     }
     throwFailures(saved);
-    return { tags: names, digest, imageId, manifestSize };
+    return { tags: names.map(nameOf), digest, imageId, manifestSize };
   });
 }
 
