@@ -1,4 +1,6 @@
+import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +13,7 @@ import { startPodman } from "./harness/podman.ts";
 import { requireServer } from "./harness/require-server.ts";
 import { mustRun, type Outcome, run } from "./harness/run.ts";
 import { sampleStack } from "./harness/sample-builder.ts";
-import { type SocketProxy, startSocketProxy } from "./harness/socket-proxy.ts";
+import { type SocketFaults, type SocketProxy, startSocketProxy } from "./harness/socket-proxy.ts";
 
 /** A layer that is made once and afterwards kept without its content, and after one that is new with each version. */
 const BUILD = `
@@ -67,6 +69,7 @@ describe.runIf(requireServer("dockerd", "podman", "skopeo", "openssl")).each(["d
     let runner: PhaseRunner;
     let proxy: SocketProxy;
     let dir: string;
+    let faults: SocketFaults = {};
 
     beforeAll(async () => {
       dir = await mkdtemp(join(tmpdir(), "daemon-"));
@@ -102,7 +105,7 @@ describe.runIf(requireServer("dockerd", "podman", "skopeo", "openssl")).each(["d
     async function create(version: string, image: string, flags: string[] = [], env = {}): Promise<Outcome> {
       await runner.resetLayers();
       await runner.write("app/version", `${version}\n`);
-      proxy.begin();
+      proxy.begin(faults);
       const all = [...runner.creatorFlags(), "-no-color", "-log-level=debug", "-daemon", "-run-image=run:1", ...flags];
       const outcome = await runner.runAsSelf("creator", [...all, image], { DOCKER_HOST: proxy.host, ...env });
       expect(await runner.leftovers()).toEqual([]);
@@ -113,6 +116,14 @@ describe.runIf(requireServer("dockerd", "podman", "skopeo", "openssl")).each(["d
       const outcome = await create(version, image, flags, env);
       expect(outcome, outcome.stdout).toMatchObject({ code: 0, stderr: "" });
       return outcome.stdout;
+    }
+
+    /** What goes wrong with the daemon while `work` is done. */
+    async function withFaults<T>(wanted: SocketFaults, work: () => Promise<T>): Promise<T> {
+      faults = wanted;
+      return work().finally(() => {
+        faults = {};
+      });
     }
 
     async function launchCache(): Promise<string[]> {
@@ -247,19 +258,46 @@ describe.runIf(requireServer("dockerd", "podman", "skopeo", "openssl")).each(["d
     it("a connection that breaks while the image is loaded ends the export, and the image stays as it was", async () => {
       await succeed("v1", "broken");
       const before = await inspect("broken");
-      await runner.resetLayers();
-      await runner.write("app/version", "v2\n");
-      await writeFile(join(runner.appDir, "more"), randomBytes(KEPT));
-      proxy.begin(KEPT / 2);
-      const flags = [...runner.creatorFlags(), "-no-color", "-daemon", "-run-image=run:1", "broken"];
-      const outcome = await runner.runAsSelf("creator", flags, { DOCKER_HOST: proxy.host });
-      await rm(join(runner.appDir, "more"));
+      const outcome = await withFaults({ cutAt: KEPT / 2 }, () => create("v2", "broken", ["-previous-image=none"]));
       expect(outcome.code, outcome.stdout).toBe(62);
       const error = /^ERROR: (.*)$/m.exec(outcome.stdout)?.[1];
       expect(error).toMatch(
         /^failed to export: saving image: failed to write image to the following tags: \[broken: loading image: failed to connect to the docker API at unix:\/\//,
       );
       expect(await inspect("broken")).toEqual(before);
+    });
+
+    it("an export that is stopped while the image is loaded leaves nothing behind", async () => {
+      await succeed("v1", "stopped");
+      const before = await inspect("stopped");
+      await runner.resetLayers();
+      await runner.write("app/version", "v2\n");
+      proxy.begin({ stallAt: KEPT / 2 });
+      const cache = await launchCache();
+      const flags = ["-daemon", "-run-image=run:1", "-previous-image=none", ...cache, "stopped"];
+      const creator = spawn(join(runner.dir, "creator"), [...runner.creatorFlags(), ...flags], {
+        env: { PATH: process.env.PATH, CNB_PLATFORM_API: "0.13", DOCKER_HOST: proxy.host, TMPDIR: runner.tempDir },
+        stdio: "ignore",
+      });
+      const ended = once(creator, "exit");
+      await expect.poll(() => proxy.sent, { timeout: 20_000 }).toBeGreaterThan(KEPT / 2);
+      creator.kill("SIGTERM");
+      expect(await ended).toEqual([143, null]);
+      expect(await runner.leftovers()).toEqual([]);
+      expect(await readdir(join(cache[1] ?? "", "staging"))).toEqual([]);
+      expect(await inspect("stopped")).toEqual(before);
+    });
+
+    it("a daemon that closes idle connections is held on to while buildpacks run", async () => {
+      await runner.writeBuildpack("test/slow", { build: "sleep 4" });
+      await runner.writeOrder("test/app", "test/slow");
+      try {
+        const log = await withFaults({ idleTimeout: 2000 }, () => succeed("v1", "slow"));
+        expect(log).not.toContain("ping error");
+        expect(proxy.requests.filter((request) => request.endsWith("/_ping")).length).toBeGreaterThan(4);
+      } finally {
+        await runner.writeOrder("test/app");
+      }
     });
 
     it("no daemon, and one that does not answer, are said in one line", async () => {

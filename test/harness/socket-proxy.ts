@@ -11,6 +11,16 @@ export type ProxyFace =
   /** A port on 127.0.0.1; clients must show a certificate of the authority. Files in PEM. */
   | { readonly certificate: string; readonly key: string; readonly ca: string };
 
+/** What goes wrong between a client and the daemon; nothing unless said otherwise. */
+export interface SocketFaults {
+  /** All connections are cut when clients have sent so many bytes. */
+  cutAt?: number;
+  /** Nothing passes any more when clients have sent so many bytes. */
+  stallAt?: number;
+  /** A connection is closed when nothing has passed for so many milliseconds. */
+  idleTimeout?: number;
+}
+
 /** A server before a daemon's socket, which clients take for the daemon. */
 export interface SocketProxy {
   /** As a `DOCKER_HOST`. */
@@ -19,8 +29,8 @@ export interface SocketProxy {
   readonly requests: readonly string[];
   /** Bytes that clients have sent since `begin`. */
   readonly sent: number;
-  /** Forgets what has passed. @param cutAt all connections are cut when clients have sent so many bytes */
-  begin(cutAt?: number): void;
+  /** Forgets what has passed, and sets what goes wrong from now on. */
+  begin(faults?: SocketFaults): void;
   stop(): Promise<void>;
 }
 
@@ -28,7 +38,7 @@ export interface SocketProxy {
 export async function startSocketProxy(socket: string, face: ProxyFace): Promise<SocketProxy> {
   let requests: string[] = [];
   let sent = 0;
-  let cutAt = Number.POSITIVE_INFINITY;
+  let faults: SocketFaults = {};
   const open = new Set<Socket>();
   const pass = (client: Socket): void => {
     const daemon = dial(socket);
@@ -43,11 +53,13 @@ export async function startSocketProxy(socket: string, face: ProxyFace): Promise
         other.destroy();
       });
     }
+    client.setTimeout(faults.idleTimeout ?? 0, () => client.destroy());
     client.on("data", (chunk: Buffer) => {
       const [, request] = /^([A-Z]+ \S+) HTTP\/1/.exec(chunk.toString("latin1", 0, 1000)) ?? [];
       if (request !== undefined) requests.push(request);
       sent += chunk.length;
-      if (sent >= cutAt) for (const end of open) end.destroy();
+      if (faults.cutAt !== undefined && sent >= faults.cutAt) for (const end of open) end.destroy();
+      if (faults.stallAt !== undefined && sent >= faults.stallAt) client.unpipe(daemon).pause();
     });
     client.pipe(daemon);
     daemon.pipe(client);
@@ -78,10 +90,10 @@ export async function startSocketProxy(socket: string, face: ProxyFace): Promise
     get sent() {
       return sent;
     },
-    begin: (at = Number.POSITIVE_INFINITY) => {
+    begin: (wanted = {}) => {
       requests = [];
       sent = 0;
-      cutAt = at;
+      faults = wanted;
     },
     stop: async () => {
       for (const end of open) end.destroy();
