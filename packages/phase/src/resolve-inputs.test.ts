@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { ApiVersion } from "@lifecycle/spec-types";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { inputsFromEnvironment } from "./inputs.ts";
@@ -45,5 +45,16 @@ describe("the inputs of the exporter", () => {
     const context = contextOf({});
     context.inputs.outputImage = "app";
     await expect(resolveInputs("export", context)).rejects.toMatchObject({ exitCode: 3 });
+  });
+
+  it("name the directory of layouts, absolute", async () => {
+    writeFileSync(join(layersDir, "analyzed.toml"), `[run-image]\nreference = "${identifier}"\n`);
+    const context = contextOf({ CNB_USE_LAYOUT: "true", CNB_LAYOUT_DIR: "layouts" });
+    context.inputs.outputImage = "app";
+    await resolveInputs("export", context);
+    expect(context.inputs.layoutDir).toBe(resolve("layouts"));
+
+    context.inputs.layoutDir = "";
+    await expect(resolveInputs("export", context)).rejects.toThrow("-layout-dir is required with -layout");
   });
 });

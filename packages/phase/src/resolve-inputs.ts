@@ -15,6 +15,7 @@ type Check = (context: PhaseContext) => void | Promise<void>;
 const checks = {
   analyze: [
     requireOutputImage,
+    requireLayoutDir,
     fillPreviousImage,
     fillRunImage,
     checkLaunchCache,
@@ -25,6 +26,7 @@ const checks = {
   build: [],
   create: [
     requireOutputImage,
+    requireLayoutDir,
     fillPreviousImage,
     fillRunImage,
     checkCache,
@@ -34,7 +36,15 @@ const checks = {
     checkParallelExport,
   ],
   detect: [],
-  export: [requireOutputImage, fillExportRunImage, checkCache, checkLaunchCache, checkReferences, checkSameRegistry],
+  export: [
+    requireOutputImage,
+    requireLayoutDir,
+    fillExportRunImage,
+    checkCache,
+    checkLaunchCache,
+    checkReferences,
+    checkSameRegistry,
+  ],
   prepare: [],
   rebase: [requireOutputImage, fillRebaseRunImage, checkReferences, checkSameRegistry],
   restore: [checkCache],
@@ -101,6 +111,7 @@ const directories = [
   "kanikoDir",
   "launchCacheDir",
   "layersDir",
+  "layoutDir",
   "platformDir",
   "projectDescriptorPath",
 ] as const;
@@ -116,6 +127,12 @@ function makeAbsolute(inputs: Inputs): void {
 function requireOutputImage({ inputs }: PhaseContext): void {
   if (inputs.outputImage === "") {
     throw new Error("image argument is required");
+  }
+}
+
+function requireLayoutDir({ inputs }: PhaseContext): void {
+  if (inputs.useLayout && inputs.layoutDir === "") {
+    throw new Error("-layout-dir is required with -layout");
   }
 }
 
