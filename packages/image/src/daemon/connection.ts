@@ -149,15 +149,10 @@ export class DaemonConnection {
 
   #explain(what: string, cause: unknown): ImageError {
     if (cause instanceof ImageError) return cause;
-    const { statusCode, json, code, message } = cause as Error & {
-      readonly statusCode?: number;
-      readonly json?: unknown;
-      readonly code?: string;
-    };
+    const { statusCode, code, message } = cause as Error & { readonly statusCode?: number; readonly code?: string };
     if (statusCode !== undefined) {
-      const reason = isJsonObject(json as never) ? (json as { message?: unknown }).message : undefined;
-      const words = typeof reason === "string" ? reason : message.trim();
-      return new ImageError(codeOf(statusCode), `${what}: error response from daemon: ${words}`, { cause });
+      const reason = (/^\(HTTP code \d+\) .*? - (.*)$/s.exec(message)?.[1] ?? message).trim();
+      return new ImageError(codeOf(statusCode), `${what}: error response from daemon: ${reason}`, { cause });
     }
     const hint = "check if the path is correct and if the daemon is running";
     const connection = `failed to connect to the docker API at ${this.#name}; ${hint}`;
