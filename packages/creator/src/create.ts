@@ -2,8 +2,7 @@ import { analyze } from "@lifecycle/analyzer";
 import { build } from "@lifecycle/builder";
 import { detect } from "@lifecycle/detector";
 import { runExport } from "@lifecycle/exporter";
-import { openCache } from "@lifecycle/layers";
-import { type ImageAccess, type PhaseContext, writeAnalyzed } from "@lifecycle/phase";
+import { type ImageAccess, openCache, type PhaseContext, writeAnalyzed } from "@lifecycle/phase";
 import { restore } from "@lifecycle/restorer";
 
 /**
@@ -15,6 +14,9 @@ import { restore } from "@lifecycle/restorer";
 export async function create(context: PhaseContext, access: ImageAccess): Promise<void> {
   const { inputs, logger } = context;
 
+  // what cannot be used is said before work starts
+  const cache = await openCache(inputs, access);
+
   logger.phase("ANALYZING");
   const analyzed = await analyze({ ...inputs, ...access, logger });
   writeAnalyzed(inputs.analyzedPath, analyzed, logger);
@@ -25,7 +27,6 @@ export async function create(context: PhaseContext, access: ImageAccess): Promis
 
   if (!inputs.skipLayers || inputs.platformApi.atLeast("0.10")) {
     logger.phase("RESTORING");
-    const cache = await openCache(inputs, access);
     await restore({ ...inputs, logger, group: group.group, layersMetadata: analyzed.layersMetadata, cache });
   }
 
@@ -35,5 +36,5 @@ export async function create(context: PhaseContext, access: ImageAccess): Promis
   );
 
   logger.phase("EXPORTING");
-  await runExport(context, access, group.group);
+  await runExport(context, access, group.group, cache);
 }

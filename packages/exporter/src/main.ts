@@ -4,6 +4,7 @@ import {
   type FlagName,
   failedTo,
   type ImageAccess,
+  openCache,
   openImageAccess,
   type Phase,
   readAnalyzed,
@@ -74,12 +75,12 @@ const exporter: Phase<ImageAccess> = {
     return access;
   },
 
-  execute(context, access) {
+  async execute(context, access) {
     const { group } = readGroup(context.inputs.groupPath);
     for (const { id, version, api = "" } of group) {
       context.verifyBuildpackApi("Buildpack", `${id}@${version}`, api);
     }
-    return runExport(context, access, group);
+    return runExport(context, access, group, await openCache(context.inputs, access));
   },
 };
 

@@ -1,4 +1,4 @@
-import { LayerFactory, openCache } from "@lifecycle/layers";
+import { type Cache, LayerFactory } from "@lifecycle/layers";
 import {
   type ImageAccess,
   messageOf,
@@ -18,17 +18,17 @@ import { startImage } from "./start-image.ts";
  * the cache is a warning.
  *
  * @param group the buildpacks that took part, their APIs checked
+ * @param cache absent when the platform gives none; closed afterwards
  */
 export async function runExport(
   context: PhaseContext,
   access: ImageAccess,
   group: readonly GroupElement[],
+  cache: Cache | undefined,
 ): Promise<void> {
   const { inputs, env, logger } = context;
   const { platformApi, uid, gid, layersDir } = inputs;
   const factory = new LayerFactory({ uid, gid, debug: (line) => logger.debug(line) });
-  const cache = await openCache(inputs, access);
-
   const analyzed = readAnalyzed(inputs.analyzedPath, logger);
   const project = readProjectMetadata(inputs.projectMetadataPath, logger);
   const started = await startImage({

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { LayoutStore } from "@lifecycle/image";
+import { ImageError, LayoutStore } from "@lifecycle/image";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { CacheImage } from "./cache-image.ts";
 import { CacheReadError } from "./errors.ts";
@@ -32,7 +32,19 @@ async function read(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
+/** Refuses to show its images, as registries do to who has no account. */
+class ClosedStore extends LayoutStore {
+  override open(): Promise<undefined> {
+    return Promise.reject(new ImageError("unauthorized", "authentication required"));
+  }
+}
+
 describe("cache image", () => {
+  it("is as good as none when it may not be read", async () => {
+    const cache = await CacheImage.open(name, new ClosedStore({ layoutDir: directory }));
+    expect(cache.exists()).toBe(false);
+  });
+
   it("gives back what was committed, and reuses layers without their files", async () => {
     const first = await open();
     expect(first.exists()).toBe(false);

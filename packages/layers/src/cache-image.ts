@@ -34,11 +34,15 @@ export class CacheImage implements Cache {
   }
 
   /**
-   * Opens a cache image, which need not be there yet.
-   * @throws ImageError if the name is no reference, or its registry cannot be reached or denies access
+   * Opens a cache image, which need not be there yet. One that may not be read is as good as none.
+   * @throws ImageError if the name is no reference, or its registry cannot be reached
    */
   static async open(name: string, store: ImageStore): Promise<CacheImage> {
-    return new CacheImage(name, store, await store.open(name));
+    const previous = await store.open(name).catch((error: unknown) => {
+      if (error instanceof ImageError && error.code === "unauthorized") return undefined;
+      throw error;
+    });
+    return new CacheImage(name, store, previous);
   }
 
   exists(): boolean {

@@ -6,6 +6,7 @@ export type { FlagName } from "./flags.ts";
 export { type ImageAccess, openImageAccess } from "./image-access.ts";
 export type { Environment, Inputs } from "./inputs.ts";
 export { ConsoleLogger, type Logger } from "./logger.ts";
+export { openCache } from "./open-cache.ts";
 export { takePrepared } from "./prepared.ts";
 export { becomeUser, environmentForUser, isPrivileged } from "./privileges.ts";
 export { requireArguments, resolveInputs } from "./resolve-inputs.ts";

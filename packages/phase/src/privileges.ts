@@ -24,7 +24,8 @@ export function becomeUser({ uid, gid }: { uid: number; gid: number }, volumes: 
   try {
     runAs(uid, gid);
   } catch (error) {
-    throw failedTo(`exec as user ${uid}:${gid}`, error);
+    const isDenied = (error as NodeJS.ErrnoException).code === "EPERM";
+    throw failedTo(`exec as user ${uid}:${gid}`, isDenied ? "operation not permitted" : error);
   }
 }
 

@@ -1,4 +1,3 @@
-import { openCache } from "@lifecycle/layers";
 import {
   accessChecker,
   becomeUser,
@@ -6,6 +5,7 @@ import {
   type FlagName,
   failedTo,
   type ImageAccess,
+  openCache,
   openImageAccess,
   type Phase,
   type PhaseContext,

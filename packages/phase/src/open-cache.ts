@@ -1,0 +1,20 @@
+import { type Cache, openCache as open } from "@lifecycle/layers";
+import { failedTo } from "./errors.ts";
+import type { ImageAccess } from "./image-access.ts";
+import type { Inputs } from "./inputs.ts";
+
+/**
+ * Opens the cache that the platform has given, to read from and write to; undefined if there is none.
+ *
+ * @throws LifecycleError with exit code 1 when it cannot be used
+ */
+export async function openCache(
+  inputs: Pick<Inputs, "cacheImage" | "cacheDir">,
+  access: Pick<ImageAccess, "registry">,
+): Promise<Cache | undefined> {
+  try {
+    return await open(inputs, access);
+  } catch (error) {
+    throw failedTo(inputs.cacheImage === "" ? "create volume cache" : "create image cache", error);
+  }
+}
