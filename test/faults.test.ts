@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -47,7 +47,7 @@ describe.runIf(requireServer("docker-registry", "skopeo"))("an export through a 
     registry = await startRegistry({ auth: "basic" });
     const header = Object.values(JSON.parse(registry.registryAuth()) as Record<string, string>)[0];
     proxy = await startFaultProxy(registry.host);
-    storage = await startFaultProxy(registry.host, header);
+    storage = await startFaultProxy(registry.host, header === undefined ? {} : { authorization: header });
     await writeScratchImage(join(dir, "run"), { layers: [join(import.meta.dirname, "harness")] });
     await copyImage(`oci:${join(dir, "run")}`, `docker://${registry.host}/run/image:1`, { to: registry });
     app = await makeBuiltApp(`${proxy.host}/run/image:1`, LAYERS);
@@ -274,6 +274,45 @@ describe.runIf(requireServer("docker-registry", "skopeo"))("an export through a 
     expect(blobsSent()).toBe(blobsStored());
     return blobsSent();
   }
+});
+
+describe.runIf(requireServer("docker-registry", "openssl", "skopeo"))("an export over TLS", () => {
+  it("makes the image when the connection is cut, or a bit flips, at any of some places", async () => {
+    const dir = await mkdtemp(join(tmpdir(), "tls-"));
+    const registry = await startRegistry({ tls: true, auth: "basic" });
+    const proxy = await startFaultProxy(registry.host, { tls: true });
+    const app = await makeBuiltApp(`${proxy.host}/run/image:1`, LAYERS);
+    try {
+      await writeScratchImage(join(dir, "run"), { layers: [join(import.meta.dirname, "harness")] });
+      await copyImage(`oci:${join(dir, "run")}`, `docker://${registry.host}/run/image:1`, { to: registry });
+      // Where the user whom the exporter runs as can read it.
+      const ca = await app.runner.write("ca.pem", await readFile(registry.ca ?? "", "utf8"));
+      const auth = registry.registryAuth().replace(registry.host, proxy.host);
+      const exported = async (name: string, faults: Faults) => {
+        proxy.begin(faults);
+        const env = { CNB_REGISTRY_AUTH: auth, SSL_CERT_FILE: ca };
+        const outcome = await app.runner.run("exporter", [...app.exportArgs, `${proxy.host}/${name}`], env);
+        const context = `${name} ${JSON.stringify(faults)}\n${outcome.stdout}${outcome.stderr}`;
+        expect(outcome.code, context).toBe(0);
+        await copyImage(`docker://${registry.host}/${name}`, `oci:${await mkdtemp(join(dir, "copy-"))}`, {
+          from: registry,
+        });
+        return (await inspectImage(`docker://${registry.host}/${name}`, registry)).digest;
+      };
+      const digest = await exported("app", {});
+      const { bytes } = proxy;
+      const random = seededRandom(SEED);
+      for (let i = 0; i < POSITIONS; i += 4) {
+        expect(await exported(`cut/${i}`, { cutAt: Math.floor(random() * bytes) })).toBe(digest);
+        expect(await exported(`flipped/${i}`, { flipAt: Math.floor(random() * bytes) })).toBe(digest);
+      }
+    } finally {
+      await app.remove();
+      await proxy.stop();
+      await registry.stop();
+      await rm(dir, { recursive: true, force: true });
+    }
+  });
 });
 
 describe.runIf(requireServer("docker-registry", "openssl", "skopeo"))("an export with tokens that do not last", () => {

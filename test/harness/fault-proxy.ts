@@ -13,6 +13,8 @@ export interface Answer {
 export interface Faults {
   /** The connection that carries this byte is cut before it: see {@link FaultProxy.bytes}. */
   cutAt?: number;
+  /** A bit of this byte is turned over: see {@link FaultProxy.bytes}. */
+  flipAt?: number;
   /** Every connection is cut as soon as a client says something. */
   cutAlways?: boolean;
   /** Answers a request in the registry's place; undefined lets it pass. */
@@ -49,12 +51,20 @@ export interface FaultProxy {
   stop(): Promise<void>;
 }
 
+/** Where a proxy stands. */
+export interface FaultProxyOptions {
+  /** Replaces the client's header, for a place whose clients are not known to the registry. */
+  authorization?: string;
+  /** The registry speaks TLS: what goes by can be cut and turned over, but neither read nor answered. */
+  tls?: boolean;
+}
+
 /**
  * Starts a proxy that is, where nothing goes wrong, nothing but a detour.
- * @param target the registry's `host:port`, on plain HTTP
- * @param authorization replaces the client's header, for a place whose clients are not known to the registry
+ * @param target the registry's `host:port`
  */
-export async function startFaultProxy(target: string, authorization?: string): Promise<FaultProxy> {
+export async function startFaultProxy(target: string, options: FaultProxyOptions = {}): Promise<FaultProxy> {
+  const { authorization, tls = false } = options;
   let faults: Faults = {};
   let bytes = 0;
   let requests: SeenRequest[] = [];
@@ -113,7 +123,7 @@ export async function startFaultProxy(target: string, authorization?: string): P
     reply.once("error", () => response.destroy());
   }
 
-  const inner = await listening(registry);
+  const inner = tls ? Number(port) : await listening(registry);
   const clients = new Set<Socket>();
   const front = createServer({ allowHalfOpen: true }, (client) => {
     const server = connect({ port: inner, host: "127.0.0.1", allowHalfOpen: true });
@@ -130,6 +140,8 @@ export async function startFaultProxy(target: string, authorization?: string): P
       from.on("data", (chunk: Buffer) => {
         const before = bytes;
         bytes += chunk.length;
+        const { flipAt = -1 } = faults;
+        if (flipAt >= before && flipAt < bytes) chunk[flipAt - before] = (chunk[flipAt - before] ?? 0) ^ 1;
         const cutAt = faults.cutAlways ? before : (faults.cutAt ?? Infinity);
         if (cutAt >= before && cutAt < bytes) {
           to.write(chunk.subarray(0, cutAt - before), end);
@@ -162,7 +174,7 @@ export async function startFaultProxy(target: string, authorization?: string): P
     stop: async () => {
       for (const client of clients) client.destroy();
       registry.closeAllConnections();
-      for (const server of [front, registry]) await new Promise((resolve) => server.close(resolve));
+      for (const server of tls ? [front] : [front, registry]) await new Promise((resolve) => server.close(resolve));
     },
   };
 }

@@ -193,6 +193,9 @@ async function sendStream(outgoing: http.ClientRequest, body: AsyncIterable<Uint
   outgoing.end();
 }
 
+/** Errors of a TLS handshake with a server that speaks plain HTTP, or no TLS that is known here; others pass. */
+const notTls = /WRONG_VERSION|UNSUPPORTED_PROTOCOL|UNKNOWN_PROTOCOL|PROTOCOL_VERSION|HTTP_REQUEST|PACKET_LENGTH/i;
+
 /** Names the request without the query of its URL, which may hold secrets. */
 export function describe({ method, url }: { method: string; url: URL }): string {
   return `${method} ${url.origin}${url.pathname}`;
@@ -203,8 +206,10 @@ export function connectionError(request: HttpRequest, cause: unknown): unknown {
   if (request.signal?.aborted) return request.signal.reason;
   if (cause instanceof ImageError) return cause;
   const { code = "", message } = cause as NodeJS.ErrnoException;
-  const untrusted = /CERT|SIGNATURE|ALTNAME/.test(code);
-  const transient = !untrusted && code !== "ENOTFOUND" && code !== "EPROTO" && !code.startsWith("ERR_SSL");
+  const inTls = code === "EPROTO" || code.startsWith("ERR_SSL");
+  const untrusted = !inTls && /CERT|SIGNATURE|ALTNAME/.test(code);
+  const hopeless = inTls && notTls.test(`${code} ${message}`.replaceAll(" ", "_"));
+  const transient = !untrusted && !hopeless && code !== "ENOTFOUND";
   const hint = untrusted
     ? "; if the registry's certificate authority is private, name its certificate in SSL_CERT_FILE or SSL_CERT_DIR"
     : "";
