@@ -1,4 +1,3 @@
-import { randomInt } from "node:crypto";
 import { appendFile, cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -165,10 +164,11 @@ describe.runIf(requireServer("dockerd", "docker-registry", "skopeo", "umoci"))("
     expect(label("project.metadata")).toEqual({});
     expect(Config.Labels["io.buildpacks.base.distro.name"]).toBe("debian");
 
-    const port = `${randomInt(20_000, 30_000)}`;
-    const container = await startContainer(daemon, { image: "samples/app:1", env: { PORT: port } });
+    const container = await startContainer(daemon, { image: "samples/app:1", env: { PORT: "0" } });
     try {
-      await expect.poll(() => container.logs(), { timeout: 20_000 }).toContain(`listening on port ${port}\n`);
+      const listening = /^listening on port (\d+)$/m;
+      await expect.poll(() => container.logs(), { timeout: 20_000 }).toMatch(listening);
+      const [, port] = listening.exec(await container.logs()) ?? [];
       const response = await fetch(`http://127.0.0.1:${port}/`);
       expect(response.status).toBe(200);
       expect(await response.text()).toMatch(/^Hello from Express on Node\.js v24\./);

@@ -1,8 +1,8 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { chmod, mkdir } from "node:fs/promises";
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { chmod, chown, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { PhaseRunner } from "./harness/phase-runner.ts";
+import { PHASE_USER, PhaseRunner } from "./harness/phase-runner.ts";
 import { type Registry, type RegistryOptions, startRegistry } from "./harness/registry.ts";
 import { requireServer } from "./harness/require-server.ts";
 import type { Outcome } from "./harness/run.ts";
@@ -292,6 +292,19 @@ describe.runIf(canRun)("creator", () => {
   });
 
   const stackToml = () => runner.write("stack.toml", `[run-image]\nimage = "${runImage}"\n`);
+
+  it.runIf(process.getuid?.() === 0)("started as root, gives the volumes to the build's user", async () => {
+    for (const directory of [runner.layersDir, runner.cacheDir]) await chown(directory, 0, 0);
+    const args = [...runner.creatorFlags(), "-run-image", runImage, "-cache-dir", runner.cacheDir, name("as-root")];
+    const { code, stdout } = await runner.runAsSelf("creator", args);
+    expect(code, stdout).toBe(0);
+    for (const directory of [runner.layersDir, runner.cacheDir]) {
+      for (const entry of [".", ...readdirSync(directory, { recursive: true, encoding: "utf8" })]) {
+        const { uid, gid } = statSync(join(directory, entry));
+        expect({ entry, uid, gid }).toEqual({ entry, ...PHASE_USER });
+      }
+    }
+  });
 
   it("prefers the run image's mirror that is in the image's own registry", async () => {
     const near = await startRegistry();
