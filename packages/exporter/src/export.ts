@@ -11,6 +11,7 @@ import {
   readBuildMetadata,
   saveImage,
   timed,
+  whilst,
 } from "@lifecycle/phase";
 import {
   type Analyzed,
@@ -76,7 +77,7 @@ async function buildAndSave(options: ExportOptions): Promise<Report> {
   if (platformApi.atLeast("0.11")) {
     copyLifecycleSboms(layersDir, options.launcherSbomDir, logger);
   }
-  const build = readBuildMetadata(layersDir, platformApi);
+  const build = await whilst("read build metadata", () => readBuildMetadata(layersDir, platformApi));
   const runImageMetadata = {
     topLayer: draft.topLayer ?? "",
     reference: runImage.identifier,
@@ -86,9 +87,11 @@ async function buildAndSave(options: ExportOptions): Promise<Report> {
   const adder = new LayerAdder(draft, options.factory, analyzed.layersMetadata, logger);
   const buildpacks = await adder.buildpackLayers(group, layersDir);
   const sbom = platformApi.atLeast("0.8") ? await adder.sbomLayer(layersDir) : undefined;
-  const app = await adder.appLayers(appDir, build.slices);
+  const app = await whilst("exporting app layers: creating app layers", () => adder.appLayers(appDir, build.slices));
   const processTypes = build.processes.map(({ type }) => type);
-  const launcherLayers = await adder.launcherLayers(options.launcherPath, layersDir, processTypes);
+  const launcherLayers = await whilst("creating launcher layers", () =>
+    adder.launcherLayers(options.launcherPath, layersDir, processTypes),
+  );
 
   const layersMetadata: LayersMetadata = {
     app,
@@ -103,7 +106,9 @@ async function buildAndSave(options: ExportOptions): Promise<Report> {
   setEnvironment(draft, options);
   logger.debug(`Setting WORKDIR: '${appDir}'`);
   draft.setWorkingDir(appDir);
-  const entrypoint = entrypointOf(build, options.defaultProcessType, logger);
+  const entrypoint = await whilst("determining entrypoint", () =>
+    entrypointOf(build, options.defaultProcessType, logger),
+  );
   logger.debug(`Setting ENTRYPOINT: '${entrypoint}'`);
   draft.setEntrypoint([entrypoint]);
   draft.setCmd([]);

@@ -45,6 +45,15 @@ export function inContext(doing: string, cause: unknown): LifecycleError {
   return new LifecycleError(`${doing}: ${messageOf(cause)}`, exitCodeOf(cause), { cause });
 }
 
+/** Does some work; what it throws comes as "<doing>: <cause>". */
+export async function whilst<T>(doing: string, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw inContext(doing, error);
+  }
+}
+
 function exitCodeOf(error: unknown): number {
   return error instanceof LifecycleError ? error.exitCode : 1;
 }

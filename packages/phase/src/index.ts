@@ -1,5 +1,5 @@
 export { shieldCredentials } from "./credential-shield.ts";
-export { failedTo, inContext, LifecycleError, messageOf } from "./errors.ts";
+export { failedTo, inContext, LifecycleError, messageOf, whilst } from "./errors.ts";
 export { ExitCode } from "./exit-codes.ts";
 export * from "./files.ts";
 export type { FlagName } from "./flags.ts";
