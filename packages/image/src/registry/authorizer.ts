@@ -57,9 +57,18 @@ export class Authorizer {
     return `Bearer ${(await token).value}`;
   }
 
-  /** Forgets the token for `scopes`: the registry refused it. */
-  forgetToken(scopes: readonly string[]): void {
-    this.#tokens.delete(scopes.join(" "));
+  /**
+   * Forgets the token for `scopes` if the registry refused that very one; another request may have got a new one since.
+   * @param authorization the header that was refused
+   */
+  async forgetToken(scopes: readonly string[], authorization: string | undefined): Promise<void> {
+    const key = scopes.join(" ");
+    const token = this.#tokens.get(key);
+    const value = await token?.then(
+      (known) => known.value,
+      () => undefined,
+    );
+    if (this.#tokens.get(key) === token && authorization === `Bearer ${value}`) this.#tokens.delete(key);
   }
 
   async #fetchToken(challenge: Challenge, scopes: readonly string[]): Promise<Token> {

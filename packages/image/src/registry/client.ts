@@ -113,7 +113,7 @@ export class RegistryClient {
     const challenge = refused ? parseChallenge(response.headers["www-authenticate"]) : undefined;
     if (challenge !== undefined && (challenge.scheme === "bearer" || authorization === undefined)) {
       // The token has expired, or this repository wants more than the registry's root did.
-      authorizer.forgetToken(scopes);
+      await authorizer.forgetToken(scopes, authorization);
       const wanted = challenge.parameters.get("scope");
       if (wanted !== undefined && !scopes.includes(wanted)) scopes.push(wanted);
       const renewed = await authorizer.header(challenge, scopes);
