@@ -263,7 +263,7 @@ describe.runIf(requireServer("docker-registry", "skopeo"))("wrong inputs", () =>
       run: ["exporter", "-layers", "{dir}/no-such-directory", "{registry}/app:1"],
       code: 62,
       says:
-        "failed to export: failed to read build metadata file: " +
+        "failed to export: read build metadata: failed to read build metadata file: " +
         "open {dir}/no-such-directory/config/metadata.toml: no such file or directory",
     },
   };
@@ -526,7 +526,7 @@ describe.runIf(requireServer("docker-registry", "skopeo"))("wrong inputs", () =>
         files: { "layers/config/metadata.toml": BROKEN },
         file: "layers/config/metadata.toml",
         code: 62,
-        says: "failed to export: failed to read build metadata file: ",
+        says: "failed to export: read build metadata: failed to read build metadata file: ",
       },
       "project-metadata.toml by exporter": {
         run: ["exporter", "-project-metadata", "{dir}/project-metadata.toml", image],
