@@ -1,9 +1,27 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { analyze } from "@lifecycle/analyzer";
 import { build } from "@lifecycle/builder";
 import { detect } from "@lifecycle/detector";
 import { runExport } from "@lifecycle/exporter";
-import { type ImageAccess, openCache, type PhaseContext, writeAnalyzed } from "@lifecycle/phase";
+import type { ImageStore } from "@lifecycle/image";
+import {
+  ConsoleLogger,
+  type ImageAccess,
+  openCache,
+  type PhaseContext,
+  takePrepared,
+  writeAnalyzed,
+} from "@lifecycle/phase";
+import { prepare, warnIfUnapplied } from "@lifecycle/preparer";
 import { restore } from "@lifecycle/restorer";
+import { DEFAULTS } from "@lifecycle/spec-types";
+
+/** What creator gets while it has privileges. */
+export interface CreatorAccess extends ImageAccess {
+  /** Where the preparer finds buildpackages; absent unless it is to run. */
+  readonly buildpackages?: ImageStore;
+}
 
 /**
  * Runs the phases of a build one after the other in this process (platform.md, "creator"). They hand each other the
@@ -11,8 +29,15 @@ import { restore } from "@lifecycle/restorer";
  *
  * @throws LifecycleError with the exit code of the phase that failed
  */
-export async function create(context: PhaseContext, access: ImageAccess): Promise<void> {
+export async function create(context: PhaseContext, access: CreatorAccess): Promise<void> {
   const { inputs, logger } = context;
+
+  if (access.buildpackages === undefined) {
+    warnIfUnapplied(inputs, logger);
+  } else {
+    logger.phase("PREPARING");
+    await prepareInProcess(context, access.buildpackages);
+  }
 
   // what cannot be used is said before work starts
   const cache = await openCache(inputs, access);
@@ -37,4 +62,18 @@ export async function create(context: PhaseContext, access: ImageAccess): Promis
 
   logger.phase("EXPORTING");
   await runExport(context, access, group.group, cache);
+}
+
+/** Applies project.toml, and goes on with what it says. */
+async function prepareInProcess(context: PhaseContext, images: ImageStore): Promise<void> {
+  const { inputs, logger, env } = context;
+  const prepared = await prepare({ ...inputs, ...context, images });
+  takePrepared(inputs, prepared, env, process.argv.slice(2));
+  inputs.appDir = prepared.app.path;
+  inputs.buildpacksDir = prepared.buildpacksDir;
+  const order = prepared.outputs.find(({ path }) => path === join(inputs.layersDir, "order.toml"))?.path;
+  // an order that an earlier run had made is gone when this one makes none
+  inputs.orderPath = order ?? (existsSync(inputs.orderPath) ? inputs.orderPath : DEFAULTS.builderOrderPath);
+  const { logLevel: level, logFormat: format, noColor } = inputs;
+  if (logger instanceof ConsoleLogger) logger.configure({ level, format, color: !noColor, phase: "creator" });
 }

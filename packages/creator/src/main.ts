@@ -2,7 +2,6 @@ import {
   becomeUser,
   environmentForUser,
   type FlagName,
-  type ImageAccess,
   openImageAccess,
   type Phase,
   requireArguments,
@@ -10,13 +9,15 @@ import {
   runPhase,
   shieldCredentials,
 } from "@lifecycle/phase";
-import { create } from "./create.ts";
+import { giveDirectories, openBuildpackages, PREPARE_FLAGS, runImageNamedBy } from "@lifecycle/preparer";
+import { type CreatorAccess, create } from "./create.ts";
 
-const creator: Phase<ImageAccess> = {
+const creator: Phase<CreatorAccess> = {
   name: "creator",
 
   flags(api) {
     const flags: FlagName[] = [
+      ...PREPARE_FLAGS,
       "app",
       "buildpacks",
       "cache-dir",
@@ -31,6 +32,7 @@ const creator: Phase<ImageAccess> = {
       "order",
       "parallel",
       "platform",
+      "prepare",
       "previous-image",
       "process-type",
       "project-metadata",
@@ -59,6 +61,8 @@ const creator: Phase<ImageAccess> = {
   async resolve(context, args) {
     requireArguments(args, 1);
     context.inputs.outputImage = args[0] ?? "";
+    const { inputs } = context;
+    if (inputs.prepare && !inputs.skipConfig) inputs.runImage ||= runImageNamedBy(context);
     await resolveInputs("create", context);
     if (context.inputs.useLayout) {
       context.guardExperimental("export to OCI layout format");
@@ -66,8 +70,10 @@ const creator: Phase<ImageAccess> = {
   },
 
   async privileges(context) {
-    const access = await openImageAccess(context);
     const { inputs } = context;
+    const images = await openImageAccess(context);
+    const access = inputs.prepare ? { ...images, buildpackages: await openBuildpackages(context) } : images;
+    if (inputs.prepare) giveDirectories(context);
     becomeUser(inputs, [inputs.cacheDir, inputs.launchCacheDir, inputs.layersDir]);
     // after setuid, since that resets who may look into this process
     await shieldCredentials();

@@ -7,6 +7,7 @@ const SUBCOMMANDS = {
   exporter: "export",
   rebaser: "rebase",
   creator: "create",
+  preparer: "prepare",
 } as const;
 
 /** The executables that this file is, under as many names. */

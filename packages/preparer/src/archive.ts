@@ -1,0 +1,68 @@
+import { createReadStream } from "node:fs";
+import { open } from "node:fs/promises";
+import { decompressed } from "@lifecycle/image";
+import { extract, LayerError } from "@lifecycle/layers";
+import { unpackZip } from "./zip.ts";
+
+/** What a stranger's archive may hold. */
+export interface ArchiveLimits {
+  /** Of all files together. */
+  readonly maxBytes: number;
+  readonly maxEntries: number;
+}
+
+/** What a tar needs beside its files' contents, for each entry: headers, extended headers, padding. In bytes. */
+const overheadPerEntry = 4096;
+
+/** Beginnings of compressed files that are not read, for a message. */
+const otherFormats: readonly (readonly [string, string])[] = [
+  ["fd377a585a00", "xz"],
+  ["425a68", "bzip2"],
+  ["377abcaf271c", "7z"],
+  ["526172211a07", "rar"],
+];
+
+/**
+ * Unpacks a tar (plain, gzip or zstd) or zip archive into an empty directory; its first bytes tell which it is. Nothing
+ * is written outside the directory: absolute names are taken as relative, entries with `..`, links that lead out of
+ * it, devices, sockets and pipes are refused.
+ *
+ * @throws LayerError `refused` or `corrupt`; what was written before stays
+ */
+export async function unpackArchive(file: string, into: string, limits: ArchiveLimits): Promise<void> {
+  const head = await readHead(file);
+  if (/^504b(0304|0506)/.test(head)) return unpackZip(file, into, limits);
+  const other = otherFormats.find(([magic]) => head.startsWith(magic));
+  if (other !== undefined) {
+    throw new LayerError("corrupt", `${other[1]} archives are not supported; use tar, tar.gz, tar.zst or zip`);
+  }
+  return unpackTar(decompressed(createReadStream(file), "archive"), into, limits);
+}
+
+/** As {@link unpackArchive}, from the bytes of a tar. */
+export function unpackTar(tar: AsyncIterable<Uint8Array>, into: string, limits: ArchiveLimits): Promise<void> {
+  return extract(bounded(tar, limits), { ...limits, root: into, within: into, untrusted: true });
+}
+
+/** What inflates without end ends here, whether or not it is part of a file. */
+export async function* bounded(
+  source: AsyncIterable<Uint8Array>,
+  { maxBytes, maxEntries }: ArchiveLimits,
+): AsyncGenerator<Uint8Array> {
+  let left = maxBytes + maxEntries * overheadPerEntry;
+  for await (const chunk of source) {
+    left -= chunk.length;
+    if (left < 0) throw new LayerError("refused", `it unpacks to far more than ${maxBytes} bytes`);
+    yield chunk;
+  }
+}
+
+async function readHead(path: string): Promise<string> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(8), 0, 8, 0);
+    return buffer.toString("hex", 0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}

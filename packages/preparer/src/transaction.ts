@@ -1,0 +1,118 @@
+import { randomUUID } from "node:crypto";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { type BytePath, toBytePath, toFileSystem } from "@lifecycle/layers";
+import { writeFileAtomic } from "@lifecycle/phase";
+
+/** How the preparer calls what it has not finished. */
+export const SCRATCH_PREFIX = ".cnb-prepare-";
+
+/** In a scratch directory: what was taken away, as lines of a name in it and the path where it was. */
+const JOURNAL = "journal";
+
+/**
+ * Changes to the file system that all happen or none: everything is undone, last first, unless it is committed. What
+ * is taken away is only moved aside until then, on its own file system; {@link recover} puts it back after a kill.
+ */
+export class Transaction {
+  readonly #undo: (() => void)[] = [];
+  readonly #scratch: string[] = [];
+
+  /**
+   * A new directory in `parent`, for what is on its way to a place in the same file system; it goes with the transaction.
+   */
+  scratchIn(parent: string): string {
+    this.makeDirectory(parent);
+    const path = join(parent, `${SCRATCH_PREFIX}${randomUUID()}`);
+    mkdirSync(path, { mode: 0o700 });
+    this.#undo.push(() => rmSync(path, { recursive: true, force: true }));
+    this.#scratch.push(path);
+    return path;
+  }
+
+  /** Makes a directory and those above it. */
+  makeDirectory(path: string): void {
+    if (existsSync(path)) return;
+    this.makeDirectory(dirname(path));
+    mkdirSync(path, { mode: 0o755 });
+    this.#undo.push(() => rmdirSync(path));
+  }
+
+  /** Moves a file or directory to a place where nothing is, in the same file system. */
+  move(from: BytePath, to: BytePath): void {
+    const [source, target] = [toFileSystem(from), toFileSystem(to)];
+    renameSync(source, target);
+    this.#undo.push(() => renameSync(target, source));
+  }
+
+  /** Takes a file or directory away, into a scratch directory of the same file system. */
+  remove(path: BytePath, scratch: string): void {
+    const name = randomUUID();
+    appendFileSync(join(scratch, JOURNAL), `${name} ${path}\0`, "latin1");
+    this.move(path, toBytePath(join(scratch, name)));
+  }
+
+  /** Writes a file, whole. */
+  write(path: string, content: string): void {
+    this.makeDirectory(dirname(path));
+    this.#keep(path);
+    writeFileAtomic(path, content);
+  }
+
+  /** Deletes a file of the preparer's own. */
+  delete(path: string): void {
+    this.#keep(path);
+    rmSync(path, { force: true });
+  }
+
+  /** Makes what was done final. */
+  commit(): void {
+    this.#undo.length = 0;
+    for (const path of this.#scratch) rmSync(join(path, JOURNAL), { force: true });
+    for (const path of this.#scratch) rmSync(path, { recursive: true, force: true });
+    this.#scratch.length = 0;
+  }
+
+  /** Undoes what was done, if it was not committed. @returns what could not be undone, one line for each */
+  rollback(): string[] {
+    const failures: string[] = [];
+    for (const undo of this.#undo.splice(0).reverse()) {
+      try {
+        undo();
+      } catch (error) {
+        failures.push(error instanceof Error ? error.message : String(error));
+      }
+    }
+    return failures;
+  }
+
+  #keep(path: string): void {
+    const before = existsSync(path) ? readFileSync(path) : undefined;
+    this.#undo.push(() => (before === undefined ? rmSync(path, { force: true }) : writeFileSync(path, before)));
+  }
+}
+
+/** Puts back what a killed preparer took away in a directory, and deletes what it left there. */
+export function recover(directory: string): void {
+  if (!existsSync(directory)) return;
+  for (const name of readdirSync(directory).filter((each) => each.startsWith(SCRATCH_PREFIX))) {
+    const scratch = join(directory, name);
+    const journal = join(scratch, JOURNAL);
+    const lines = existsSync(journal) ? readFileSync(journal, "latin1").split("\0").slice(0, -1) : [];
+    for (const line of lines.reverse()) {
+      const [moved, from] = [join(scratch, line.slice(0, 36)), toFileSystem(line.slice(37) as BytePath)];
+      if (existsSync(moved) && !existsSync(from)) renameSync(moved, from);
+    }
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,70 @@
+import { type ArchiveEntry, extractEntries, LayerError, toBytePath } from "@lifecycle/layers";
+import * as yauzl from "yauzl";
+import type { ArchiveLimits } from "./archive.ts";
+
+/** How long the target of a symlink may be (PATH_MAX). */
+const maxLinkLength = 4096;
+
+/** Kinds of files in Unix modes, as tar calls them. */
+const tarTypes: Readonly<Record<number, string>> = {
+  2401: "6",
+  4802: "3",
+  14406: "4",
+  16807: "0",
+  21609: "2",
+  26411: "6",
+};
+
+/** Unpacks a zip archive as `unpackArchive` does. Names with `..`, absolute ones and encrypted entries are refused. */
+export async function unpackZip(file: string, into: string, limits: ArchiveLimits): Promise<void> {
+  let zip: yauzl.ZipFile | undefined;
+  try {
+    zip = await yauzl.openPromise(file, { autoClose: false });
+    if (zip.entryCount > limits.maxEntries) throw new LayerError("refused", `more than ${limits.maxEntries} entries`);
+    await extractEntries(entriesOf(zip), { ...limits, root: into, within: into, untrusted: true });
+  } catch (error) {
+    if (error instanceof LayerError) throw error;
+    throw new LayerError("corrupt", `the zip archive cannot be read: ${(error as Error).message}`, { cause: error });
+  } finally {
+    zip?.close();
+  }
+}
+
+async function* entriesOf(zip: yauzl.ZipFile): AsyncGenerator<ArchiveEntry> {
+  for await (const entry of zip.eachEntry()) {
+    const fromUnix = entry.versionMadeBy >> 8 === 3;
+    const unixMode = fromUnix ? entry.externalFileAttributes >>> 16 : 0;
+    const isDirectory = entry.fileName.endsWith("/");
+    const type = isDirectory ? "5" : (tarTypes[unixMode & 0o170000] ?? "0");
+    const name = toBytePath(entry.fileName);
+    const linkName = toBytePath(type === "2" ? await readLink(zip, entry) : "");
+    const hasContents = type === "0";
+    yield {
+      name,
+      type,
+      // an archive without modes may hold programs
+      mode: unixMode === 0 ? 0o755 : unixMode & 0o777,
+      size: hasContents ? entry.uncompressedSize : 0,
+      linkName,
+      uid: 0,
+      gid: 0,
+      deviceMajor: 0,
+      deviceMinor: 0,
+      xattrs: new Map(),
+      contents: () => (hasContents ? contentsOf(zip, entry) : nothing()),
+    };
+  }
+}
+
+async function* contentsOf(zip: yauzl.ZipFile, entry: yauzl.Entry): AsyncGenerator<Uint8Array> {
+  for await (const chunk of await zip.openReadStreamPromise(entry)) yield chunk as Buffer;
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
+
+async function readLink(zip: yauzl.ZipFile, entry: yauzl.Entry): Promise<string> {
+  if (entry.uncompressedSize > maxLinkLength) throw new LayerError("refused", `${entry.fileName} is too long a link`);
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of contentsOf(zip, entry)) chunks.push(chunk);
+  return Buffer.concat(chunks).toString("utf8");
+}
