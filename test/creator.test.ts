@@ -246,7 +246,9 @@ describe.runIf(canRun)("creator", () => {
     const image = name("no-process");
     const flags = ["-process-type", "cron", "-cache-dir", runner.cacheDir];
     const { code, stdout } = await create({ registry, runImage, image, flags });
-    expect(stdout).toMatch(/\nERROR: failed to export: determining entrypoint: tried to set cron to default but it doesn't exist\n$/);
+    expect(stdout).toMatch(
+      /\nERROR: failed to export: determining entrypoint: tried to set cron to default but it doesn't exist\n$/,
+    );
     expect(code).toBe(62);
     expect(await isThere(image)).toBe(false);
     expect(readdirSync(join(runner.cacheDir, "committed"))).toEqual([]);
