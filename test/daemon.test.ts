@@ -289,10 +289,10 @@ describe.runIf(requireServer("dockerd", "podman", "skopeo", "openssl")).each(["d
     });
 
     it("a daemon that closes idle connections is held on to while buildpacks run", async () => {
-      await runner.writeBuildpack("test/slow", { build: "sleep 4" });
+      await runner.writeBuildpack("test/slow", { build: "sleep 3" });
       await runner.writeOrder("test/app", "test/slow");
       try {
-        const log = await withFaults({ idleTimeout: 2000 }, () => succeed("v1", "slow"));
+        const log = await withFaults({ idleTimeout: 1500 }, () => succeed("v1", "slow"));
         expect(log).not.toContain("ping error");
         expect(proxy.requests.filter((request) => request.endsWith("/_ping")).length).toBeGreaterThan(4);
       } finally {
@@ -300,7 +300,7 @@ describe.runIf(requireServer("dockerd", "podman", "skopeo", "openssl")).each(["d
       }
     });
 
-    it("no daemon, and one that does not answer, are said in one line", async () => {
+    it("no daemon, one that does not answer, and no launch cache are said in one line", async () => {
       const missing = join(dir, "missing.sock");
       const gone = await create("v1", "nothing", [], { DOCKER_HOST: `unix://${missing}` });
       expect(gone.code).toBe(32);
@@ -313,6 +313,9 @@ describe.runIf(requireServer("dockerd", "podman", "skopeo", "openssl")).each(["d
         /^ERROR: failed to initialize docker client: failed to connect to docker socket: /m,
       );
       expect(refused.code).toBe(1);
+      const nowhere = await create("v1", "nothing", ["-launch-cache", join(runner.dir, "nowhere")]);
+      expect(nowhere.stdout).toMatch(/^ERROR: .*: creating launch cache: cache directory '.*\/nowhere': ENOENT/m);
+      expect(nowhere.code).toBe(32);
       const senseless = await create("v1", "nothing", [], { DOCKER_HOST: "ssh://somewhere" });
       expect(senseless.stdout).toMatch(/^ERROR: failed to initialize docker client: DOCKER_HOST: "ssh:\/\/somewhere"/m);
       expect(senseless.code).toBe(1);

@@ -20,7 +20,7 @@ import { noObserver, observed, type TransferObserver } from "./transfer.ts";
 export interface DaemonStoreOptions {
   /** Where the daemon is: `DOCKER_HOST`, `DOCKER_CERT_PATH` and `DOCKER_TLS_VERIFY`. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Opens the launch cache; asked when it is first needed. */
+  /** Opens the launch cache; called when the first image is opened, by the user who will write it. */
   readonly launchCache?: () => LayerCache;
   /** Told of layers that travel. */
   readonly observer?: TransferObserver;
@@ -63,8 +63,7 @@ export class DaemonStore implements ImageStore {
     const { Id } = inspected;
     if (typeof Id !== "string") throw new ImageError("invalid", `${name}: the docker daemon told no ID`);
     const config = inspectedConfig(inspected, await this.#connection.history(Id), name);
-    const cache = this.#openCache === undefined ? undefined : () => this.#launchCache();
-    return new DaemonImage({ name, id: Id, config }, { connection: this.#connection, cache });
+    return new DaemonImage({ name, id: Id, config }, { connection: this.#connection, cache: this.#launchCache() });
   }
 
   /** Whoever reaches a daemon may read and write there; that it can be reached shows when an image is opened. */
@@ -73,7 +72,7 @@ export class DaemonStore implements ImageStore {
   async checkWrite(): Promise<void> {}
 
   async save(draft: ImageDraft, names: readonly [string, ...string[]]): Promise<SavedImage> {
-    const cache = this.#openCache === undefined ? undefined : this.#launchCache();
+    const cache = this.#launchCache();
     try {
       const saved = await this.#save(draft, names, cache);
       if (!saved.failures.has(names[0])) await cache?.commit();
@@ -125,9 +124,9 @@ export class DaemonStore implements ImageStore {
     this.#connection.close();
   }
 
-  #launchCache(): LayerCache {
+  /** Undefined if there is none. */
+  #launchCache(): LayerCache | undefined {
     this.#cache ??= this.#openCache?.();
-    if (this.#cache === undefined) throw new ImageError("invalid", "there is no launch cache");
     return this.#cache;
   }
 

@@ -8,7 +8,7 @@ import {
   Trust,
 } from "@lifecycle/image";
 import { LaunchCache } from "@lifecycle/layers";
-import { failedTo, messageOf } from "./errors.ts";
+import { failedTo, inContext, messageOf } from "./errors.ts";
 import { registryImages } from "./resolve-inputs.ts";
 import type { PhaseContext } from "./run-phase.ts";
 
@@ -60,7 +60,13 @@ export async function openImageAccess(
 /** The daemon, connected to already where that takes root. */
 async function openDaemon({ inputs, env, logger, transfers, signal }: PhaseContext): Promise<DaemonStore> {
   const { launchCacheDir } = inputs;
-  const launchCache = () => LaunchCache.open(launchCacheDir, (message) => logger.warn(message));
+  const launchCache = (): LaunchCache => {
+    try {
+      return LaunchCache.open(launchCacheDir, (message) => logger.warn(message));
+    } catch (error) {
+      throw inContext("creating launch cache", error);
+    }
+  };
   try {
     return await DaemonStore.open({ env, observer: transfers, signal, ...(launchCacheDir !== "" && { launchCache }) });
   } catch (error) {

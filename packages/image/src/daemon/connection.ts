@@ -54,9 +54,12 @@ export class DaemonConnection {
   }
 
   async #findKind(): Promise<DaemonKind> {
-    const { Components = [] } = await this.#ask("version", this.#docker.version());
+    const { Components = [] } = await this.#ask("asking for the version of the docker daemon", this.#docker.version());
     if (Components.some(({ Name }) => /^Podman/.test(Name))) return "podman";
-    const info: { DriverStatus?: unknown } = await this.#ask("info", this.#docker.info());
+    const info: { DriverStatus?: unknown } = await this.#ask(
+      "asking for information on the docker daemon",
+      this.#docker.info(),
+    );
     const status = Array.isArray(info.DriverStatus) ? info.DriverStatus : [];
     const isContainerd = status.some(
       (entry) => Array.isArray(entry) && entry[0] === "driver-type" && entry[1] === "io.containerd.snapshotter.v1",
@@ -66,7 +69,9 @@ export class DaemonConnection {
 
   /** Makes sure on all connections that the daemon is there, which also keeps it from closing them. */
   async ping(): Promise<void> {
-    await Promise.all(Array.from({ length: maxConnections }, () => this.#ask("ping", this.#docker.ping())));
+    await Promise.all(
+      Array.from({ length: maxConnections }, () => this.#ask("pinging the docker daemon", this.#docker.ping())),
+    );
   }
 
   /**

@@ -11,6 +11,13 @@ import type { DaemonConnection } from "./connection.ts";
 import type { LayerCache } from "./layer-cache.ts";
 import { savedLayers } from "./saved-layers.ts";
 
+/** Where a daemon's layers come from. */
+interface LayerSource {
+  readonly connection: DaemonConnection;
+  /** Asked first. */
+  readonly cache: LayerCache | undefined;
+}
+
 /** An image in a daemon, which has no manifest. */
 export class DaemonImage implements Image {
   readonly name: string;
@@ -26,10 +33,7 @@ export class DaemonImage implements Image {
    * @param id with its `sha256:`
    * @throws ImageError `invalid` if the ID is none
    */
-  constructor(
-    source: { readonly name: string; readonly id: string; readonly config: ImageConfig },
-    from: { readonly connection: DaemonConnection; readonly cache: (() => LayerCache) | undefined },
-  ) {
+  constructor(source: { readonly name: string; readonly id: string; readonly config: ImageConfig }, from: LayerSource) {
     this.name = source.name;
     this.identifier = shortImageId(source.id);
     this.imageId = this.identifier;
@@ -61,18 +65,12 @@ export function shortImageId(id: string): string {
 export class DaemonLayer implements Layer {
   readonly diffId: Digest;
   readonly image: DaemonImage;
-  readonly #connection: DaemonConnection;
-  readonly #cache: (() => LayerCache) | undefined;
+  readonly #from: LayerSource;
 
-  constructor(
-    diffId: Digest,
-    image: DaemonImage,
-    from: { readonly connection: DaemonConnection; readonly cache: (() => LayerCache) | undefined },
-  ) {
+  constructor(diffId: Digest, image: DaemonImage, from: LayerSource) {
     this.diffId = diffId;
     this.image = image;
-    this.#connection = from.connection;
-    this.#cache = from.cache;
+    this.#from = from;
   }
 
   compressed(): AsyncIterable<Uint8Array> {
@@ -83,17 +81,14 @@ export class DaemonLayer implements Layer {
   }
 
   async *uncompressed(): AsyncGenerator<Uint8Array> {
-    const cache = this.#cache?.();
+    const { connection, cache } = this.#from;
     const cached = (await cache?.layerSize(this.diffId)) !== undefined;
     if (cache !== undefined && cached && (await cache.isWhole(this.diffId))) {
       yield* cache.retrieveLayer(this.diffId);
       return;
     }
     let found = false;
-    for await (const { size, contents } of savedLayers(
-      this.#connection.save(this.image.imageId),
-      new Set([this.diffId]),
-    )) {
+    for await (const { size, contents } of savedLayers(connection.save(this.image.imageId), new Set([this.diffId]))) {
       found = true;
       yield* verified(contents, this.diffId, size, `layer ${this.diffId}`);
     }
