@@ -1,0 +1,159 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { createReadStream, createWriteStream } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join, posix } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { createGunzip } from "node:zlib";
+import { type BytePath, TarReader, toFileSystem } from "@lifecycle/layers";
+import { InstructionError } from "./error.ts";
+
+/** A file that ADD fetched. */
+export interface Download {
+  /** Where it lies until `remove` is called. */
+  readonly path: string;
+  /** The last name of the URL's path; empty if there is none. */
+  readonly name: string;
+  /** The sha256 of its contents, in hex. */
+  readonly digest: string;
+  remove(): Promise<void>;
+}
+
+/** Whether a source of ADD is fetched from elsewhere. */
+export function isUrl(source: string): boolean {
+  return /^https?:\/\//i.test(source);
+}
+
+/** Whether a source of ADD is a Git repository, which this engine does not fetch. */
+export function isGitRepository(source: string): boolean {
+  return /^(?:git@|git:\/\/|ssh:\/\/)/.test(source) || /^https?:\/\/.*\.git(?:#.*)?$/.test(source);
+}
+
+/**
+ * Fetches a file.
+ * @param directory where it is put
+ * @param checksum `sha256:<hex>` that it must have
+ * @throws InstructionError `failed` if it cannot be had, or has another checksum
+ */
+export async function download(
+  url: string,
+  directory: string,
+  checksum: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Download> {
+  const path = join(
+    directory,
+    `download-${process.pid}-${createHash("sha256").update(url).digest("hex").slice(0, 16)}`,
+  );
+  const remove = () => rm(path, { force: true });
+  try {
+    const response = await fetch(url, { signal: signal ?? null });
+    if (!response.ok || response.body === null) {
+      throw new InstructionError("failed", `the server answered ${response.status} ${response.statusText}`.trimEnd());
+    }
+    const hash = createHash("sha256");
+    const body = response.body;
+    await pipeline(
+      async function* () {
+        for await (const chunk of Readable.fromWeb(body as import("node:stream/web").ReadableStream<Uint8Array>)) {
+          hash.update(chunk);
+          yield chunk;
+        }
+      },
+      createWriteStream(path, { mode: 0o600 }),
+    );
+    const digest = hash.digest("hex");
+    if (checksum !== undefined && checksum !== `sha256:${digest}`) {
+      throw new InstructionError("failed", `it has digest sha256:${digest} instead of ${checksum}`);
+    }
+    return { path, name: posix.basename(new URL(url).pathname), digest, remove };
+  } catch (error) {
+    await remove();
+    signal?.throwIfAborted();
+    const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : "";
+    const what = error instanceof Error ? error.message : String(error);
+    throw new InstructionError("failed", `${url} cannot be fetched: ${what}${cause}`, { cause: error });
+  }
+}
+
+/** How archives are compressed, by their first bytes (hex), and which program undoes what node cannot. */
+const compressions = [
+  { magic: "1f8b", program: undefined },
+  { magic: "425a68", program: "bzip2" },
+  { magic: "fd377a585a00", program: "xz" },
+] as const;
+
+/**
+ * The tar stream that a file holds, compressed or not; undefined if it holds none, so that ADD copies it as it is.
+ * @throws InstructionError `failed` for a compression whose program is not installed
+ */
+export async function openArchive(path: BytePath): Promise<AsyncIterable<Uint8Array> | undefined> {
+  const first = await firstBytes(createReadStream(toFileSystem(path), { end: headerLength - 1 }));
+  const compression = compressions.find(({ magic }) => first.toString("hex").startsWith(magic));
+  const open = () => decompressed(path, compression);
+  if (compression === undefined) return isTarHeader(first) ? open() : undefined;
+  try {
+    return isTarHeader(await firstBytes(open())) ? open() : undefined;
+  } catch (error) {
+    // A damaged or foreign file with the same first bytes is a file like any other.
+    if (error instanceof InstructionError) throw error;
+    return undefined;
+  }
+}
+
+const headerLength = 512;
+
+function decompressed(
+  path: BytePath,
+  compression: (typeof compressions)[number] | undefined,
+): AsyncIterable<Uint8Array> {
+  const file = createReadStream(toFileSystem(path));
+  if (compression === undefined) return file;
+  if (compression.program !== undefined) return throughProgram(compression.program, path);
+  const unzipped = createGunzip();
+  file.on("error", (error) => unzipped.destroy(error));
+  return file.pipe(unzipped);
+}
+
+async function* throughProgram(program: string, path: BytePath): AsyncGenerator<Uint8Array> {
+  const child: ChildProcess = spawn(program, ["--decompress", "--stdout"], { stdio: ["pipe", "pipe", "ignore"] });
+  const ended = new Promise<number | Error>((resolve) => {
+    child.once("error", resolve);
+    child.once("close", (code) => resolve(code ?? 1));
+  });
+  const { stdin, stdout } = child;
+  if (stdin === null || stdout === null) return;
+  // Whoever stops reading early closes the pipe.
+  stdin.on("error", () => {});
+  createReadStream(toFileSystem(path)).pipe(stdin);
+  try {
+    for await (const chunk of stdout) yield chunk;
+    const end = await ended;
+    if (end instanceof Error) throw new InstructionError("failed", `${program} is needed to unpack it: ${end.message}`);
+    if (end !== 0) throw new Error(`${program} ended with exit status ${end}`);
+  } finally {
+    child.kill("SIGKILL");
+  }
+}
+
+async function firstBytes(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of source) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length >= headerLength) break;
+  }
+  return Buffer.concat(chunks).subarray(0, headerLength);
+}
+
+function isTarHeader(block: Buffer): boolean {
+  if (block.length < headerLength || block.every((byte) => byte === 0)) return false;
+  try {
+    new TarReader({ begin: () => {}, contents: () => {}, end: () => {} }).write(block);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,488 @@
+import { createHash } from "node:crypto";
+import { mkdirSync, rmSync } from "node:fs";
+import { describeEnd } from "@lifecycle/buildpack";
+import type { History, ImageConfig, RuntimeConfig } from "@lifecycle/image";
+import { type BytePath, childPath, fromLatin1, type Owner, type TarEntry, toBytePath } from "@lifecycle/layers";
+import { type Download, download, isGitRepository, isUrl, openArchive } from "./add.ts";
+import {
+  argumentsOf,
+  type Expansion,
+  shellOf,
+  startingConfig,
+  triggersOf,
+  withExposedPorts,
+  withHealthcheck,
+  withPairs,
+  withStart,
+  withStopSignal,
+  withTrigger,
+  withUser,
+  withVolumes,
+  withWorkingDir,
+} from "./config-effects.ts";
+import { Copier, findDestination } from "./copy.ts";
+import { atInstruction, DockerfileError, InstructionError } from "./error.ts";
+import { expandText, expandWord, expandWords, type Lookup } from "./expand.ts";
+import { GuestFiles } from "./guest-files.ts";
+import { heredocContent, heredocOf } from "./heredoc.ts";
+import { type IgnoreRules, ignoreRules } from "./ignore-file.ts";
+import type { CopyInstruction, Dockerfile, Instruction, RunInstruction, ValueInstruction } from "./instruction.ts";
+import type { LayerCache } from "./layer-cache.ts";
+import type { LayerFile } from "./layer-file.ts";
+import { OutputTail } from "./output-tail.ts";
+import { parseTrigger } from "./parse.ts";
+import type { RootFileSystem } from "./root-file-system.ts";
+import { runInRoot } from "./run.ts";
+import { RunMounts } from "./run-mounts.ts";
+import { hashSources, readFile, type Source, SourceTree } from "./source-tree.ts";
+import { TreeWriter } from "./tree-writer.ts";
+import { unpack } from "./unpack.ts";
+import { Users } from "./users.ts";
+import { BuildArgs, envMap } from "./variables.ts";
+
+/** What a Dockerfile is applied to and with. */
+export interface ApplyOptions {
+  /** Is changed in place. */
+  readonly root: RootFileSystem;
+  /** The config of the image that the root is of. */
+  readonly config: ImageConfig;
+  /** Build args by name: `base_image`, `build_id`, `user_id`, `group_id`, and those of extend-config.toml. */
+  readonly buildArgs: Readonly<Record<string, string>>;
+  /** The build context, a directory. */
+  readonly context: string;
+  /** What of the context is left out; `readIgnoreFile` reads it. */
+  readonly contextRules?: IgnoreRules;
+  /** Where layers are written to, and taken from if the same was done before. */
+  readonly cache: LayerCache;
+  /** Where the caches of `RUN --mount=type=cache` are kept; without it they are as good as empty. */
+  readonly mountCaches?: string;
+  /** Files with what `RUN --mount=type=secret` may have, by id. */
+  readonly secrets?: Readonly<Record<string, string>>;
+  /** The program and first arguments that call `execInRoot` with the path that follows. */
+  readonly helper: readonly string[];
+  /** A private directory for what lasts as long as this. */
+  readonly workDirectory: string;
+  /** Takes the output of RUN as it comes; to be copied if it is kept. */
+  readonly output: (chunk: Buffer) => void;
+  /** Is told of each instruction before it is carried out. */
+  readonly log?: (line: string) => void;
+  /** Gives the root of another image, for `COPY --from`. */
+  readonly imageRoot?: (reference: string) => Promise<string>;
+  readonly signal?: AbortSignal;
+}
+
+/** What a Dockerfile made of its base. */
+export interface Applied {
+  /** Those that were added, lowest first. */
+  readonly layers: readonly LayerFile[];
+  /** The base's, changed, with the new layers and their history. */
+  readonly config: ImageConfig;
+}
+
+/**
+ * Applies a Dockerfile of one stage to a root. FROM is taken for granted: the root is of the image that it names.
+ * @throws DockerfileError with file, line and instruction
+ */
+export async function applyDockerfile(dockerfile: Dockerfile, options: ApplyOptions): Promise<Applied> {
+  const [stage, second] = dockerfile.stages;
+  const place = second?.from.place ?? { file: dockerfile.file, line: 1 };
+  if (stage === undefined) throw new DockerfileError("syntax", place, "there is no FROM");
+  if (second !== undefined) throw new DockerfileError("refused", place, "a second stage is not supported");
+  const build = new Build(dockerfile.escapeToken, options);
+  for (const instruction of dockerfile.globalArgs) build.declareGlobal(instruction.args);
+  const triggers = triggersOf(options.config.config).map((trigger) => parseTrigger(trigger, stage.from.place));
+  const instructions = [...triggers, ...stage.instructions];
+  for (const [index, instruction] of instructions.entries()) {
+    options.log?.(`Step ${index + 1}/${instructions.length} : ${instruction.source}`);
+    try {
+      options.signal?.throwIfAborted();
+      await build.apply(instruction);
+    } catch (error) {
+      if (options.signal?.aborted === true) {
+        throw new DockerfileError("aborted", instruction.place, `${instruction.kind} was stopped`, { cause: error });
+      }
+      throw atInstruction(instruction.place, instruction.source, error);
+    }
+  }
+  return build.finish();
+}
+
+const rootOwner: Owner = { uid: 0, gid: 0 };
+
+/** Where a heredoc that is a program of its own lies while it runs. */
+const pipesDirectory = toBytePath("/.lifecycle-heredocs");
+
+class Build {
+  readonly #escapeToken: string;
+  readonly #options: ApplyOptions;
+  readonly #root: RootFileSystem;
+  readonly #users: Users;
+  readonly #args: BuildArgs;
+  #config: RuntimeConfig;
+  #author: string | undefined;
+  #cmdSet = false;
+  readonly #layers: LayerFile[] = [];
+  readonly #history: History[] = [];
+
+  constructor(escapeToken: string, options: ApplyOptions) {
+    this.#escapeToken = escapeToken;
+    this.#options = options;
+    this.#root = options.root;
+    this.#users = new Users(options.root.paths);
+    this.#args = new BuildArgs({ ...platformArgs(options.config), ...options.buildArgs });
+    this.#config = startingConfig(options.config.config);
+  }
+
+  declareGlobal(args: readonly { name: string; value: string | undefined }[]): void {
+    for (const { name, value } of args) {
+      const expanded = value === undefined ? undefined : expandWord(value, this.#args.globalLookup, this.#escapeToken);
+      this.#args.declareGlobal(name, expanded);
+    }
+  }
+
+  async apply(instruction: Instruction): Promise<void> {
+    const before = this.#layers.length;
+    await this.#carryOut(instruction);
+    const made = this.#layers.length > before;
+    this.#history.push({ created_by: instruction.source, ...(made ? {} : { empty_layer: true }) });
+  }
+
+  finish(): Applied {
+    const { config } = this.#options;
+    const diffIds = this.#layers.map(({ diffId }) => diffId);
+    const history = [...(config.history ?? []), ...this.#history];
+    return {
+      layers: this.#layers,
+      config: {
+        ...config,
+        ...(this.#author === undefined ? {} : { author: this.#author }),
+        config: this.#config,
+        history,
+        rootfs: { ...config.rootfs, diff_ids: [...config.rootfs.diff_ids, ...diffIds] },
+      },
+    };
+  }
+
+  async #carryOut(instruction: Instruction): Promise<void> {
+    const config = this.#config;
+    const expand = this.#expansion();
+    switch (instruction.kind) {
+      case "FROM":
+        throw new InstructionError("refused", "a second stage is not supported");
+      case "ARG":
+        for (const { name, value } of instruction.args) {
+          const lookup = this.#expansion();
+          this.#args.declare(lookup.word(name), value === undefined ? undefined : lookup.word(value));
+        }
+        return;
+      case "ENV":
+      case "LABEL":
+        this.#config = withPairs(config, instruction, expand);
+        return;
+      case "RUN":
+        await this.#run(instruction);
+        return;
+      case "COPY":
+      case "ADD":
+        await this.#copy(instruction);
+        return;
+      case "WORKDIR":
+        await this.#workdir(instruction, expand);
+        return;
+      case "USER":
+        this.#config = withUser(config, instruction, expand);
+        return;
+      case "STOPSIGNAL":
+        this.#config = withStopSignal(config, instruction, expand);
+        return;
+      case "MAINTAINER":
+        this.#author = instruction.value;
+        return;
+      case "EXPOSE":
+        this.#config = withExposedPorts(config, instruction, expand);
+        return;
+      case "VOLUME":
+        this.#config = withVolumes(config, instruction, expand);
+        return;
+      case "SHELL":
+        this.#config = { ...config, Shell: instruction.shell };
+        return;
+      case "CMD":
+      case "ENTRYPOINT":
+        this.#config = withStart(config, instruction, { cmdSet: this.#cmdSet });
+        this.#cmdSet ||= instruction.kind === "CMD";
+        return;
+      case "HEALTHCHECK":
+        this.#config = withHealthcheck(config, instruction);
+        return;
+      case "ONBUILD":
+        this.#config = withTrigger(config, instruction.trigger);
+        return;
+    }
+  }
+
+  #env(): Map<string, string> {
+    return envMap(this.#config.Env ?? []);
+  }
+
+  #lookup(): Lookup {
+    const env = this.#env();
+    const args = this.#args.visible(env);
+    return (name) => env.get(name) ?? args.get(name);
+  }
+
+  #expansion(): Expansion {
+    const lookup = this.#lookup();
+    return {
+      word: (text) => expandWord(text, lookup, this.#escapeToken),
+      words: (text) => expandWords(text, lookup, this.#escapeToken),
+    };
+  }
+
+  /** Does what changes files, unless it was done before: then the layer that came of it is taken. */
+  async #step(material: readonly unknown[], work: () => Promise<readonly TarEntry[]>): Promise<void> {
+    const { cache, signal, log } = this.#options;
+    const key = createHash("sha256")
+      .update(JSON.stringify([this.#root.key, ...material]))
+      .digest("hex");
+    this.#root.key = key;
+    if (this.#root.fromCache) {
+      const found = await cache.find(key);
+      if (found !== undefined) {
+        log?.(" ---> Using cache");
+        if (found.layer !== undefined) {
+          await this.#root.unpackLayer(found.layer.uncompressed(), signal);
+          this.#layers.push(found.layer);
+        }
+        return;
+      }
+      this.#root.fromCache = false;
+    }
+    const layer = await cache.keep(await work());
+    await cache.remember(key, { layer });
+    if (layer !== undefined) this.#layers.push(layer);
+  }
+
+  async #workdir(instruction: ValueInstruction, expand: Expansion): Promise<void> {
+    this.#config = withWorkingDir(this.#config, instruction, expand);
+    const directory = this.#config.WorkingDir ?? "/";
+    await this.#step(["WORKDIR", directory], () => {
+      return this.#root.snapshot.changesOf(this.#makeDirectory(directory));
+    });
+  }
+
+  #makeDirectory(directory: string): ReadonlySet<BytePath> {
+    const writer = new TreeWriter(this.#root.paths);
+    const path = this.#root.paths.resolve(toBytePath(directory));
+    writer.makeDirectories(path, { mode: 0o755, ...rootOwner });
+    return writer.touched;
+  }
+
+  async #run(instruction: RunInstruction): Promise<void> {
+    const { command, heredocs, mounts } = instruction;
+    const text = JSON.stringify([command, heredocs]);
+    const { Env = [], User = "", WorkingDir = "/" } = this.#config;
+    const args = this.#args.relevant(this.#env(), text);
+    await this.#step(["RUN", text, mounts, shellOf(this.#config), Env, args, User, WorkingDir], async () => {
+      const { signal } = this.#options;
+      await this.#root.snapshot.take(signal);
+      const guest = new GuestFiles(this.#root.paths);
+      const runMounts = new RunMounts(this.#root.paths, this.#mountSources());
+      let lent: ReadonlySet<BytePath>;
+      try {
+        this.#makeDirectory(WorkingDir);
+        const expand = this.#expansion();
+        for (const mount of mounts) {
+          const target = expand.word(mount.target);
+          const absolute = target.startsWith("/") ? target : `${WorkingDir}/${target}`;
+          await runMounts.enter({ ...mount, source: expand.word(mount.source) }, absolute);
+        }
+        guest.lend();
+        lent = new Set([...guest.paths, ...runMounts.paths]);
+        await this.#execute(this.#programOf(instruction), runMounts.env);
+      } finally {
+        rmSync(this.#root.paths.file(pipesDirectory), { recursive: true, force: true });
+        guest.takeBack();
+        runMounts.leave();
+      }
+      return this.#root.snapshot.changes(signal, lent);
+    });
+  }
+
+  /** The arguments to run, heredocs taken care of: one alone is the script, others are the shell's. */
+  #programOf({ command, heredocs }: RunInstruction): readonly string[] {
+    const [first] = heredocs;
+    if (command.form === "exec" || first === undefined) return argumentsOf(command, this.#config);
+    const isAlone = heredocOf(command.text.trim(), this.#escapeToken) !== undefined;
+    if (!isAlone) {
+      const text = [command.text, ...heredocs.map(({ body, name }) => `${body}${name}`)].join("\n");
+      return [...shellOf(this.#config), text];
+    }
+    const script = heredocContent(first);
+    if (!script.startsWith("#!")) return [...shellOf(this.#config), script];
+    const path = childPath(pipesDirectory, toBytePath(first.name.replaceAll("/", "_")));
+    mkdirSync(this.#root.paths.file(pipesDirectory), { mode: 0o755, recursive: true });
+    const writer = new TreeWriter(this.#root.paths).file(path, { mode: 0o755, ...rootOwner });
+    writer.write(Buffer.from(script));
+    writer.close();
+    return [...shellOf(this.#config), path];
+  }
+
+  async #execute(args: readonly string[], secrets: Readonly<Record<string, string>>): Promise<void> {
+    const { helper, workDirectory, output, signal } = this.#options;
+    const user = this.#users.runUser(this.#config.User ?? "");
+    const env = this.#env();
+    const variables = { HOME: user.home, ...Object.fromEntries([...this.#args.visible(env), ...env]), ...secrets };
+    const tail = new OutputTail();
+    const end = await runInRoot({
+      helper,
+      workDirectory,
+      signal,
+      output: (chunk) => {
+        tail.add(chunk);
+        output(chunk);
+      },
+      root: this.#root.paths.directory,
+      cwd: this.#config.WorkingDir ?? "/",
+      args,
+      env: variables,
+      uid: user.uid,
+      gid: user.gid,
+      groups: user.groups,
+    });
+    signal?.throwIfAborted();
+    if (end.kind === "exited" && end.code === 0) return;
+    const said = tail.text();
+    throw new InstructionError(
+      "failed",
+      `${describeEnd(end)}${said === "" ? "" : `; its output ended with:\n${said}`}`,
+    );
+  }
+
+  #mountSources(): ConstructorParameters<typeof RunMounts>[1] {
+    const { mountCaches, secrets = {} } = this.#options;
+    return { caches: mountCaches, secrets, tree: (from) => this.#sourceTree(from) };
+  }
+
+  async #sourceTree(from: string | undefined): Promise<SourceTree> {
+    const { context, contextRules, imageRoot } = this.#options;
+    if (from === undefined) return new SourceTree(context, "the build context", contextRules);
+    const reference = expandWord(
+      from,
+      (name) => this.#lookup()(name) ?? this.#args.globalLookup(name),
+      this.#escapeToken,
+    );
+    if (imageRoot === undefined) throw new InstructionError("failed", `image ${reference} cannot be read here`);
+    return new SourceTree(await imageRoot(reference), `image ${reference}`);
+  }
+
+  async #copy(instruction: CopyInstruction): Promise<void> {
+    const downloads: Download[] = [];
+    try {
+      await this.#copyFrom(instruction, downloads);
+    } finally {
+      for (const { remove } of downloads) await remove();
+    }
+  }
+
+  /** @param downloads is given what is fetched, to be removed at the end */
+  async #copyFrom(instruction: CopyInstruction, downloads: Download[]): Promise<void> {
+    const { kind, heredocs } = instruction;
+    const { signal, workDirectory } = this.#options;
+    const expand = this.#expansion();
+    const files: { name: string; content: string }[] = [];
+    const sources: Source[] = [];
+    let tree: SourceTree | undefined;
+    for (const argument of instruction.sources) {
+      const start = heredocs.length > 0 ? heredocOf(argument, this.#escapeToken) : undefined;
+      const heredoc = heredocs.find(({ name }) => name === start?.name);
+      const path = expand.word(argument);
+      if (heredoc !== undefined) {
+        const text = heredocContent(heredoc);
+        const content = heredoc.expand ? expandText(text, this.#lookup(), this.#escapeToken) : text;
+        files.push({ name: heredoc.name, content });
+      } else if (kind === "ADD" && isGitRepository(path)) {
+        throw new InstructionError("refused", `Git repositories cannot be added: ${path}`);
+      } else if (kind === "ADD" && isUrl(path)) {
+        const checksum = instruction.checksum === undefined ? undefined : expand.word(instruction.checksum);
+        downloads.push(await download(path, workDirectory, checksum, signal));
+      } else {
+        tree ??= await this.#sourceTree(instruction.from);
+        sources.push(...tree.find(path));
+      }
+    }
+    const { paths } = this.#root;
+    const argument = expand.word(instruction.destination);
+    const workingDirectory = this.#config.WorkingDir ?? "/";
+    const destination = findDestination(paths, argument, workingDirectory);
+    if (sources.length + files.length + downloads.length > 1 && !argument.endsWith("/")) {
+      const rule = "the destination must be a directory and end with a /";
+      throw new InstructionError("failed", `with more than one source file, ${rule}`);
+    }
+    const chown = instruction.chown === undefined ? undefined : this.#users.owner(expand.word(instruction.chown));
+    const owner = chown ?? rootOwner;
+    const mode = instruction.chmod === undefined ? undefined : parseMode(expand.word(instruction.chmod));
+    const material = [
+      [kind, workingDirectory, argument, owner, mode ?? null, instruction.exclude],
+      [hashSources(sources), files, downloads.map(({ name, digest }) => [name, digest])],
+    ];
+    await this.#step(material, async () => {
+      const exclude = ignoreRules(instruction.exclude);
+      const copier = new Copier(paths, { owner, mode, exclude, signal });
+      const touched = new Set<BytePath>();
+      for (const source of sources) {
+        const archive =
+          kind === "ADD" && source.stats.isFile() ? await openArchive(source.tree.host(source.path)) : undefined;
+        if (archive === undefined) await copier.copy(source, destination);
+        else for (const path of await this.#unpack(archive, destination.path, chown)) touched.add(path);
+      }
+      const place = (name: string) =>
+        destination.isDirectory ? childPath(destination.path, toBytePath(name)) : destination.path;
+      for (const { name, content } of files) copier.copyFile([Buffer.from(content)], place(name), 0o644);
+      for (const { name, path } of downloads) {
+        if (name === "" && destination.isDirectory) throw new InstructionError("failed", "the URL has no file name");
+        copier.copyFile(readFile(toBytePath(path)), place(name), 0o600);
+      }
+      return this.#root.snapshot.changesOf([...touched, ...copier.touched]);
+    });
+  }
+
+  async #unpack(
+    archive: AsyncIterable<Uint8Array>,
+    into: BytePath,
+    owner: Owner | undefined,
+  ): Promise<ReadonlySet<BytePath>> {
+    const { signal } = this.#options;
+    const writer = new TreeWriter(this.#root.paths);
+    writer.makeDirectories(into, { mode: 0o755, ...rootOwner });
+    const isIgnored = (path: BytePath) => this.#root.ignored.contain(path);
+    const touched = await unpack(archive, this.#root.paths, {
+      kind: "archive",
+      into: fromLatin1(into),
+      isIgnored,
+      ...(owner === undefined ? {} : { owner }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    return new Set([...writer.touched, ...touched]);
+  }
+}
+
+/** What every stage can ask for by ARG: the platform that is built for, which is the one that builds. */
+function platformArgs({ os, architecture, variant }: ImageConfig): Record<string, string> {
+  const platform = [os, architecture, variant].filter((part) => part !== undefined && part !== "").join("/");
+  return {
+    TARGETPLATFORM: platform,
+    TARGETOS: os,
+    TARGETARCH: architecture,
+    TARGETVARIANT: variant ?? "",
+    BUILDPLATFORM: platform,
+    BUILDOS: os,
+    BUILDARCH: architecture,
+    BUILDVARIANT: variant ?? "",
+  };
+}
+
+function parseMode(text: string): number {
+  if (!/^[0-7]{1,4}$/.test(text)) throw new InstructionError("syntax", `--chmod=${text} is no octal mode`);
+  return Number.parseInt(text, 8);
+}

@@ -1,0 +1,159 @@
+import { createHash } from "node:crypto";
+import { closeSync, openSync, writeSync } from "node:fs";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Digest, digestHex, isDigest } from "@lifecycle/image";
+import { gzip, type TarEntry, tarStream } from "@lifecycle/layers";
+import { type LayerFacts, LayerFile } from "./layer-file.ts";
+
+/** What an instruction did: a layer, or nothing that a layer could hold. */
+export interface CachedStep {
+  readonly layer: LayerFile | undefined;
+}
+
+/** What is written down for a key. */
+interface Record {
+  /** Milliseconds since 1970. */
+  readonly created: number;
+  readonly layer: LayerFacts | null;
+}
+
+/**
+ * The layers that instructions made, by what they were made from. `<directory>/blobs/sha256/<hex>` are layers as gzip
+ * files, `<directory>/steps/<key>.json` says which step made which. Files are written whole or not at all, and only
+ * layers whose digest is right are given out.
+ */
+export class LayerCache {
+  readonly #directory: string;
+  readonly #timeToLive: number;
+
+  /**
+   * @param directory made when it is first written to
+   * @param timeToLive seconds after which a layer is not taken any more
+   */
+  constructor(directory: string, timeToLive: number) {
+    this.#directory = directory;
+    this.#timeToLive = timeToLive * 1000;
+  }
+
+  /** What the step with a key did; undefined if that is unknown, too old or damaged. */
+  async find(key: string): Promise<CachedStep | undefined> {
+    const record = await this.#read(key);
+    if (record === undefined || record.created + this.#timeToLive <= Date.now()) return undefined;
+    if (record.layer === null) return { layer: undefined };
+    const layer = new LayerFile(this.#blob(record.layer.digest), record.layer);
+    return (await isWhole(layer)) ? { layer } : undefined;
+  }
+
+  /**
+   * Makes a layer of entries and keeps it.
+   * @returns undefined if there are no entries
+   */
+  async keep(entries: readonly TarEntry[]): Promise<LayerFile | undefined> {
+    if (entries.length === 0) return undefined;
+    await mkdir(join(this.#directory, "blobs/sha256"), { recursive: true });
+    const temporary = join(this.#directory, `blobs/.new-${process.pid}-${Date.now()}`);
+    try {
+      const facts = await writeLayer(temporary, entries);
+      const path = this.#blob(facts.digest);
+      await rename(temporary, path);
+      return new LayerFile(path, facts);
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  }
+
+  /** Remembers what the step with a key did. */
+  async remember(key: string, { layer }: CachedStep): Promise<void> {
+    const facts = layer === undefined ? null : { diffId: layer.diffId, digest: layer.digest, size: layer.size };
+    const record: Record = { created: Date.now(), layer: facts };
+    await mkdir(join(this.#directory, "steps"), { recursive: true });
+    const path = this.#step(key);
+    await writeFile(`${path}.new`, JSON.stringify(record));
+    await rename(`${path}.new`, path);
+  }
+
+  /** Deletes what is too old, and layers that no step refers to. */
+  async prune(): Promise<void> {
+    const used = new Set<string>();
+    for (const name of await namesIn(join(this.#directory, "steps"))) {
+      const record = await this.#read(name.replace(/\.json$/, ""));
+      if (record === undefined || record.created + this.#timeToLive <= Date.now()) {
+        await rm(join(this.#directory, "steps", name), { force: true });
+      } else if (record.layer !== null) used.add(digestHex(record.layer.digest));
+    }
+    for (const name of await namesIn(join(this.#directory, "blobs/sha256"))) {
+      if (!used.has(name)) await rm(join(this.#directory, "blobs/sha256", name), { force: true });
+    }
+  }
+
+  async #read(key: string): Promise<Record | undefined> {
+    try {
+      return parseRecord(JSON.parse(await readFile(this.#step(key), "utf8")));
+    } catch {
+      // Missing or damaged: the step is carried out again.
+      return undefined;
+    }
+  }
+
+  #step(key: string): string {
+    return join(this.#directory, "steps", `${key}.json`);
+  }
+
+  #blob(digest: Digest): string {
+    return join(this.#directory, "blobs/sha256", digestHex(digest));
+  }
+}
+
+function parseRecord(value: unknown): Record | undefined {
+  if (typeof value !== "object" || value === null || !("created" in value) || !("layer" in value)) return undefined;
+  const { created, layer } = value;
+  if (typeof created !== "number") return undefined;
+  if (layer === null) return { created, layer };
+  if (typeof layer !== "object" || !("diffId" in layer) || !("digest" in layer) || !("size" in layer)) return undefined;
+  const { diffId, digest, size } = layer;
+  if (typeof diffId !== "string" || typeof digest !== "string" || typeof size !== "number") return undefined;
+  return isDigest(diffId) && isDigest(digest) ? { created, layer: { diffId, digest, size } } : undefined;
+}
+
+async function writeLayer(path: string, entries: readonly TarEntry[]): Promise<LayerFacts> {
+  const diffId = createHash("sha256");
+  const digest = createHash("sha256");
+  let size = 0;
+  function* tar(): Generator<Uint8Array> {
+    for (const chunk of tarStream(entries)) {
+      diffId.update(chunk);
+      yield chunk;
+    }
+  }
+  const file = openSync(path, "wx", 0o600);
+  try {
+    for await (const piece of gzip(tar())) {
+      digest.update(piece);
+      size += piece.length;
+      for (let written = 0; written < piece.length; ) written += writeSync(file, piece, written);
+    }
+  } finally {
+    closeSync(file);
+  }
+  return { diffId: `sha256:${diffId.digest("hex")}`, digest: `sha256:${digest.digest("hex")}`, size };
+}
+
+/** Reads a layer once, so that a damaged one is found before anything is made of it. */
+async function isWhole(layer: LayerFile): Promise<boolean> {
+  try {
+    if ((await stat(layer.path)).size !== layer.size) return false;
+    for await (const _ of layer.compressed());
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,55 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { createGunzip } from "node:zlib";
+import { type Digest, ImageError, type Layer } from "@lifecycle/image";
+
+/** What is known of a layer whose blob lies in a file. */
+export interface LayerFacts {
+  /** Of the uncompressed tar. */
+  readonly diffId: Digest;
+  /** Of the gzip file. */
+  readonly digest: Digest;
+  /** Of the gzip file, in bytes. */
+  readonly size: number;
+}
+
+/** A layer that one instruction made, as a gzip file. */
+export class LayerFile implements Layer, LayerFacts {
+  readonly diffId: Digest;
+  readonly digest: Digest;
+  readonly size: number;
+  /** Where the gzip file lies. */
+  readonly path: string;
+
+  constructor(path: string, facts: LayerFacts) {
+    this.path = path;
+    this.diffId = facts.diffId;
+    this.digest = facts.digest;
+    this.size = facts.size;
+  }
+
+  compressed(): AsyncIterable<Uint8Array> {
+    return verified(createReadStream(this.path), this.digest, this.path);
+  }
+
+  uncompressed(): AsyncIterable<Uint8Array> {
+    const unzipped = createGunzip();
+    const file = createReadStream(this.path);
+    file.on("error", (error) => unzipped.destroy(error));
+    return verified(file.pipe(unzipped), this.diffId, this.path);
+  }
+}
+
+async function* verified(
+  source: AsyncIterable<Uint8Array>,
+  expected: Digest,
+  path: string,
+): AsyncGenerator<Uint8Array> {
+  const hash = createHash("sha256");
+  for await (const chunk of source) {
+    hash.update(chunk);
+    yield chunk;
+  }
+  const found = `sha256:${hash.digest("hex")}`;
+  if (found !== expected) throw new ImageError("corrupt", `layer ${path} has digest ${found} instead of ${expected}`);
+}

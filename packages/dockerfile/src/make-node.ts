@@ -1,0 +1,29 @@
+import { execFileSync } from "node:child_process";
+import { type BytePath, toText } from "@lifecycle/layers";
+import { InstructionError } from "./error.ts";
+import { libc } from "./libc.ts";
+import type { SpecialFile } from "./tree-writer.ts";
+
+const typeBits = { fifo: 0o010000, character: 0o020000, block: 0o060000 } as const;
+
+/** Makes a device or a pipe that only root may use so far. @throws InstructionError `failed` */
+export function makeNode(path: BytePath, { kind, major, minor }: SpecialFile): void {
+  try {
+    if (libc === undefined) {
+      const numbers = kind === "fifo" ? [] : [String(major), String(minor)];
+      execFileSync("mknod", ["-m", "600", path, kind[0] === "f" ? "p" : kind[0], ...numbers].map(String), {
+        stdio: "ignore",
+      });
+      return;
+    }
+    const file = libc.text(path);
+    // makedev(3)
+    const device = BigInt((minor & 0xff) | ((major & 0xfff) << 8)) | (BigInt(minor & 0xfff00) << 12n);
+    if (libc.call.mknod(libc.pointer(file), typeBits[kind] | 0o600, device) !== 0) {
+      throw new Error(`mknod: error ${libc.errno()}`);
+    }
+  } catch (error) {
+    const what = error instanceof Error ? error.message : String(error);
+    throw new InstructionError("failed", `${toText(path)} cannot be made: ${what}`);
+  }
+}

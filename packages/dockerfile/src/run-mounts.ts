@@ -1,0 +1,144 @@
+import { createHash } from "node:crypto";
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { type BytePath, fromLatin1, parentPath, toBytePath } from "@lifecycle/layers";
+import { Copier } from "./copy.ts";
+import { InstructionError } from "./error.ts";
+import { noIgnoreRules } from "./ignore-file.ts";
+import type { RunMount } from "./instruction.ts";
+import { moveTree } from "./move-tree.ts";
+import type { RootPaths } from "./root-paths.ts";
+import type { SourceTree } from "./source-tree.ts";
+import { TreeWriter } from "./tree-writer.ts";
+
+/** What `--mount` of RUN can draw from. */
+export interface MountSources {
+  /** Where caches are kept between builds; without it they last as long as the RUN. */
+  readonly caches: string | undefined;
+  /** Files with secrets by id. */
+  readonly secrets: Readonly<Record<string, string>>;
+  /** The build context, or the image that `from` names. */
+  readonly tree: (from: string | undefined) => Promise<SourceTree>;
+}
+
+/**
+ * Puts what RUN mounts into its places for as long as it runs. Since mounting takes a privilege that containers do not
+ * have, things are moved there and back; what stood in their places lies aside meanwhile.
+ */
+export class RunMounts {
+  readonly #root: RootPaths;
+  readonly #sources: MountSources;
+  /** What to do to leave no trace, last thing first. */
+  readonly #undo: (() => void)[] = [];
+  readonly #paths: BytePath[] = [];
+  /** Variables with secrets. */
+  readonly env: Record<string, string> = {};
+
+  constructor(root: RootPaths, sources: MountSources) {
+    this.#root = root;
+    this.#sources = sources;
+  }
+
+  /** Where something is that does not belong to the image. */
+  get paths(): readonly BytePath[] {
+    return this.#paths;
+  }
+
+  /** @param target where it goes, as an absolute path */
+  async enter(mount: RunMount, target: string): Promise<void> {
+    if (mount.type === "ssh") {
+      if (mount.required) throw new InstructionError("failed", "no SSH agent can be mounted here");
+      return;
+    }
+    if (mount.type === "secret") {
+      this.#enterSecret(mount, target);
+      return;
+    }
+    const path = this.#makeRoom(target);
+    if (mount.type === "bind") await this.#copy(mount, path);
+    else if (mount.type === "tmpfs") this.#makeDirectory(path, 0o1777, mount);
+    else this.#enterCache(mount, path);
+  }
+
+  /** Puts everything back, whatever the program did. */
+  leave(): void {
+    for (const undo of this.#undo.splice(0).reverse()) undo();
+  }
+
+  #enterSecret(mount: RunMount, target: string): void {
+    const file = this.#sources.secrets[mount.id];
+    if (file === undefined) {
+      if (mount.required) throw new InstructionError("failed", `secret ${mount.id} is required and was not given`);
+      return;
+    }
+    if (mount.env !== undefined) this.env[mount.env] = readFileSync(file, "utf8");
+    if (mount.target === "") return;
+    const path = this.#makeRoom(target);
+    const { uid, gid, mode = 0o400 } = mount;
+    const writer = new TreeWriter(this.#root).file(path, { uid, gid, mode });
+    writer.write(readFileSync(file));
+    writer.close();
+  }
+
+  async #copy(mount: RunMount, path: BytePath): Promise<void> {
+    const tree = await this.#sources.tree(mount.from);
+    const copier = new Copier(this.#root, {
+      owner: { uid: 0, gid: 0 },
+      mode: undefined,
+      exclude: noIgnoreRules,
+      signal: undefined,
+    });
+    for (const source of tree.find(mount.source)) await copier.copy(source, { path, isDirectory: false });
+  }
+
+  #enterCache(mount: RunMount, path: BytePath): void {
+    const { caches } = this.#sources;
+    const kept = caches && toBytePath(join(caches, createHash("sha256").update(mount.id).digest("hex")));
+    if (kept !== undefined && kept !== "" && existsSync(kept)) moveTree(kept, this.#root.host(path));
+    else this.#makeDirectory(path, mount.mode ?? 0o755, mount);
+    if (caches === undefined || kept === undefined || kept === "") return;
+    this.#undo.push(() => {
+      if (this.#root.find(path)?.isDirectory() !== true) return;
+      mkdirSync(caches, { recursive: true });
+      rmSync(kept, { recursive: true, force: true });
+      moveTree(this.#root.host(path), kept);
+    });
+  }
+
+  #makeDirectory(path: BytePath, mode: number, { uid, gid }: RunMount): void {
+    mkdirSync(this.#root.file(path));
+    chownSync(this.#root.file(path), uid, gid);
+    chmodSync(this.#root.file(path), mode);
+  }
+
+  /** Moves what is at a path aside and makes what is missing above it. */
+  #makeRoom(target: string): BytePath {
+    const path = this.#root.resolve(toBytePath(target));
+    if (path === "/") throw new InstructionError("refused", "nothing can be mounted at /");
+    const missing: BytePath[] = [];
+    for (let parent = parentPath(path); this.#root.find(parent) === undefined; parent = parentPath(parent)) {
+      missing.push(parent);
+    }
+    for (const parent of missing.reverse()) mkdirSync(this.#root.file(parent), 0o755);
+    this.#undo.push(() => {
+      for (const parent of missing.reverse()) this.#removeEmpty(parent);
+    });
+    this.#paths.push(path);
+    const found = this.#root.find(path);
+    const aside = found && fromLatin1(`${path}.lifecycle-${process.pid}`);
+    if (aside !== undefined) renameSync(this.#root.file(path), this.#root.file(aside));
+    this.#undo.push(() => {
+      rmSync(this.#root.file(path), { recursive: true, force: true });
+      if (aside !== undefined) renameSync(this.#root.file(aside), this.#root.file(path));
+    });
+    return path;
+  }
+
+  #removeEmpty(path: BytePath): void {
+    try {
+      rmdirSync(this.#root.file(path));
+    } catch {
+      // The program put something there, or took it away.
+    }
+  }
+}

@@ -1,0 +1,137 @@
+import { spawn } from "node:child_process";
+import { closeSync, read, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { openPipe, type ProgramEnd, trackGroup } from "@lifecycle/buildpack";
+import type { ExecRequest } from "./exec-in-root.ts";
+import { libc } from "./libc.ts";
+
+/** A program to be run in a root. */
+export interface RunRequest extends ExecRequest {
+  /** The program and its first arguments that call `execInRoot` with the path that follows. */
+  readonly helper: readonly string[];
+  /** Takes standard output and error as they come; to be copied if it is kept. */
+  readonly output: (chunk: Buffer) => void;
+  /** A private directory for files that last as long as this. */
+  readonly workDirectory: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Milliseconds that a program has to end when it is told to. */
+const gracePeriod = 5000;
+
+/** Bytes read at once: what a pipe holds. */
+const chunkSize = 65_536;
+
+/**
+ * Runs a program in a root and waits for its end. What it left running is stopped, so that nothing changes the root
+ * afterwards.
+ */
+export async function runInRoot(request: RunRequest): Promise<ProgramEnd> {
+  const { helper, output, signal, workDirectory, ...execRequest } = request;
+  const directory = await mkdtemp(join(workDirectory, "run-"));
+  try {
+    const file = join(directory, "request.json");
+    await writeFile(file, JSON.stringify(execRequest), { mode: 0o600 });
+    return await runHelper([...helper, file], request);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function runHelper([program = "", ...args]: readonly string[], request: RunRequest): Promise<ProgramEnd> {
+  const { signal, output, root } = request;
+  signal?.throwIfAborted();
+  adoptOrphans();
+  const { readFd, writeFd } = openPipe();
+  // The helper needs nothing of our environment; it must not even see it.
+  const child = spawn(program, args, { cwd: "/", env: {}, stdio: ["ignore", writeFd, writeFd], detached: true });
+  closeSync(writeFd);
+  const { pid } = child;
+  const untrack = pid === undefined ? () => {} : trackGroup(pid);
+  const stop = pid === undefined ? () => {} : () => stopGroup(pid);
+  signal?.addEventListener("abort", stop);
+  const ended = new Promise<ProgramEnd>((resolve) => {
+    child.once("error", (error) => resolve({ kind: "notStarted", reason: `${program}: ${error.message}` }));
+    child.once("exit", (code, killedBy) => {
+      // Bun reports an exit also of what it could not start.
+      if (pid === undefined) return;
+      send(-pid, "SIGKILL");
+      stopLeftovers(root, pid);
+      resolve(code === null ? { kind: "signalled", signal: killedBy ?? "SIGKILL" } : { kind: "exited", code });
+    });
+  });
+  try {
+    await readAll(readFd, output);
+    return await ended;
+  } finally {
+    signal?.removeEventListener("abort", stop);
+    closeSync(readFd);
+    untrack();
+  }
+}
+
+function stopGroup(pid: number): void {
+  send(-pid, "SIGTERM");
+  setTimeout(() => send(-pid, "SIGKILL"), gracePeriod).unref();
+}
+
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It ended in between.
+  }
+}
+
+/**
+ * Stops what left the program's process group: whatever has the root for its own and, where that is everybody's root,
+ * whatever lost its parent and thereby became a child of ours.
+ */
+function stopLeftovers(root: string, session: number): void {
+  const ours = sessionOf(process.pid);
+  for (const name of readdirSync("/proc")) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || pid === process.pid) continue;
+    try {
+      const isLeftover = root === "/" ? isOwnChild(pid, session, ours) : readlinkSync(`/proc/${pid}/root`) === root;
+      if (isLeftover) send(pid, "SIGKILL");
+    } catch {
+      // It ended in between.
+    }
+  }
+}
+
+/** Whether a process is a child of ours that was started after another one, in a session that is not ours. */
+function isOwnChild(pid: number, startedAfter: number, ours: number): boolean {
+  return pid > startedAfter && Number(fieldsOf(pid)[1]) === process.pid && sessionOf(pid) !== ours;
+}
+
+function sessionOf(pid: number): number {
+  return Number(fieldsOf(pid)[3]);
+}
+
+/** What proc(5) calls state, ppid, pgrp, session, … */
+function fieldsOf(pid: number): string[] {
+  const text = readFileSync(`/proc/${pid}/stat`, "latin1");
+  return text.slice(text.lastIndexOf(")") + 2).split(" ");
+}
+
+const PR_SET_CHILD_SUBREAPER = 36;
+
+/** Has the kernel give us the children of processes that end, which would otherwise go to process 1. */
+function adoptOrphans(): void {
+  libc?.call.prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n);
+}
+
+/** @param take must copy what it keeps of a chunk */
+async function readAll(fd: number, take: (chunk: Buffer) => void): Promise<void> {
+  const buffer = Buffer.allocUnsafe(chunkSize);
+  for (;;) {
+    const length = await new Promise<number>((resolve, reject) => {
+      read(fd, buffer, 0, buffer.length, null, (error, count) => (error === null ? resolve(count) : reject(error)));
+    });
+    if (length === 0) return;
+    take(buffer.subarray(0, length));
+  }
+}

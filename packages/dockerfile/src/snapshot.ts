@@ -1,0 +1,274 @@
+import { type BigIntStats, lstatSync, readdirSync, type Stats } from "node:fs";
+import { setImmediate, setTimeout } from "node:timers/promises";
+import {
+  type BytePath,
+  childPath,
+  entryOf,
+  entryType,
+  fromLatin1,
+  parentPath,
+  type TarEntry,
+  toBytePath,
+  toText,
+} from "@lifecycle/layers";
+import { InstructionError } from "./error.ts";
+import type { IgnoredPaths } from "./ignored-paths.ts";
+import type { RootPaths } from "./root-paths.ts";
+import { readXattrs, type Xattrs } from "./xattrs.ts";
+
+/** What is remembered of a path. A file whose inode and change time are these is the same, down to its last byte. */
+interface Known {
+  readonly inode: number;
+  readonly device: number;
+  /** Milliseconds since 1970, with fractions. The kernel sets it at every change and nobody else can. */
+  readonly changed: number;
+  /** Type and mode. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Of a directory: its change time tells of what it holds too. */
+  readonly xattrs: Xattrs | undefined;
+}
+
+/** Milliseconds that the kernel's clock for change times may lag behind. */
+const clockStep = 20;
+
+/** How many paths are looked at before other work gets its turn. */
+const turnLength = 5000;
+
+const typeMask = 0o170000;
+const directoryType = 0o040000;
+
+/**
+ * Remembers what a root looks like and says what changed since. Only names and inodes are read for that; what a file
+ * holds is read when its layer is made.
+ */
+export class Snapshot {
+  readonly #root: RootPaths;
+  readonly #ignored: IgnoredPaths;
+  #known = new Map<BytePath, Known>();
+  #taken = false;
+
+  constructor(root: RootPaths, ignored: IgnoredPaths) {
+    this.#root = root;
+    this.#ignored = ignored;
+  }
+
+  /** Whether there is anything to compare with yet. */
+  get taken(): boolean {
+    return this.#taken;
+  }
+
+  /** Remembers the root as it is, unless an earlier look at it is remembered. */
+  async take(signal?: AbortSignal): Promise<void> {
+    if (this.#taken) return;
+    this.#known = await this.#scan(signal);
+    this.#taken = true;
+    await settle();
+  }
+
+  /**
+   * What changed since the last look, as the entries of a layer: each directory before what it holds, and above each
+   * change the directories that lead to it, so that they keep their owners and modes wherever the layer is unpacked.
+   * @param passedOver resolved paths whose change does not count
+   */
+  async changes(signal?: AbortSignal, passedOver: ReadonlySet<BytePath> = new Set()): Promise<TarEntry[]> {
+    const before = this.#known;
+    const now = await this.#scan(signal);
+    this.#known = now;
+    const changed = new Set<BytePath>();
+    const whiteouts = new Map<BytePath, BytePath>();
+    const replaced = this.#replacedDirectories(before, now);
+    for (const [path, known] of now) {
+      if (passedOver.has(path) || this.#ignored.begins(path)) continue;
+      if (isBelowAny(path, replaced) || !isSame(before.get(path), known)) changed.add(path);
+    }
+    for (const path of replaced) {
+      changed.add(path);
+      whiteouts.set(childPath(path, fromLatin1(".wh..wh..opq")), path);
+    }
+    for (const path of before.keys()) {
+      if (now.has(path) || passedOver.has(path)) continue;
+      const parent = parentPath(path);
+      const isTopmost = parent === "/" || isDirectory(now.get(parent));
+      if (!isTopmost || isBelowAny(path, replaced)) continue;
+      whiteouts.set(childPath(parent, fromLatin1(`.wh.${path.slice(path.lastIndexOf("/") + 1)}`)), parent);
+    }
+    const entries = this.#entries(changed, whiteouts);
+    await settle();
+    return entries;
+  }
+
+  /**
+   * The same for known paths alone: all that an instruction touched, without a look at the rest of the root. If nothing
+   * is remembered yet, all of them count as changed.
+   */
+  async changesOf(touched: Iterable<BytePath>): Promise<TarEntry[]> {
+    const changed = new Set<BytePath>();
+    for (const path of touched) {
+      if (this.#ignored.contain(path)) continue;
+      const stats = this.#root.find(path);
+      if (stats === undefined) continue;
+      const known = this.#look(path, stats);
+      const before = this.#known.get(path);
+      // What stands in a directory's place takes all that the directory held with it.
+      if (isDirectory(before) && !stats.isDirectory()) this.#forget(path);
+      if (!isSame(before, known)) changed.add(path);
+      if (this.#taken) this.#known.set(path, known);
+    }
+    const entries = this.#entries(changed, new Map());
+    if (this.#taken) await settle();
+    return entries;
+  }
+
+  #forget(directory: BytePath): void {
+    for (const path of this.#known.keys()) {
+      if (path.startsWith(`${directory}/`)) this.#known.delete(path);
+    }
+  }
+
+  async #scan(signal: AbortSignal | undefined): Promise<Map<BytePath, Known>> {
+    this.#ignored.refresh();
+    const found = new Map<BytePath, Known>();
+    const open: BytePath[] = [toBytePath("/")];
+    let looks = 0;
+    for (let directory = open.pop(); directory !== undefined; directory = open.pop()) {
+      for (const name of readdirSync(this.#root.file(directory), { encoding: "latin1" })) {
+        if (++looks % turnLength === 0) await setImmediate();
+        signal?.throwIfAborted();
+        const path = childPath(directory, fromLatin1(name));
+        if (this.#ignored.begins(path)) continue;
+        const stats = this.#root.find(path);
+        if (stats === undefined) continue;
+        found.set(path, this.#look(path, stats));
+        if (stats.isDirectory()) open.push(path);
+      }
+    }
+    return found;
+  }
+
+  #look(path: BytePath, stats: Stats): Known {
+    return {
+      inode: stats.ino,
+      device: stats.dev,
+      changed: stats.ctimeMs,
+      mode: stats.mode,
+      uid: stats.uid,
+      gid: stats.gid,
+      xattrs: stats.isDirectory() ? readXattrs(this.#root.host(path)) : undefined,
+    };
+  }
+
+  /**
+   * Directories that were removed and made anew: another inode, and nothing directly in them is what it was. The inode
+   * alone would not do, since overlay file systems may give a directory another one at any time.
+   */
+  #replacedDirectories(before: Map<BytePath, Known>, now: Map<BytePath, Known>): Set<BytePath> {
+    const candidates = new Set<BytePath>();
+    for (const [path, known] of now) {
+      const old = before.get(path);
+      if (isDirectory(old) && isDirectory(known) && old?.inode !== known.inode) candidates.add(path);
+    }
+    if (candidates.size === 0) return candidates;
+    const hadContent = new Set<BytePath>();
+    for (const [path, old] of before) {
+      const parent = parentPath(path);
+      if (!candidates.has(parent)) continue;
+      hadContent.add(parent);
+      const known = now.get(path);
+      const stayed = known !== undefined && (isDirectory(old) ? known.inode === old.inode : isSame(old, known));
+      if (stayed) candidates.delete(parent);
+    }
+    return new Set([...candidates].filter((path) => hadContent.has(path)));
+  }
+
+  #entries(changed: ReadonlySet<BytePath>, whiteouts: ReadonlyMap<BytePath, BytePath>): TarEntry[] {
+    const paths = new Set<BytePath>([...changed, ...whiteouts.keys()]);
+    for (const path of [...paths]) {
+      for (let parent = parentPath(path); parent !== "/" && !paths.has(parent); parent = parentPath(parent)) {
+        paths.add(parent);
+      }
+    }
+    const links = new Map<string, BytePath>();
+    const entries: TarEntry[] = [];
+    for (const path of [...paths].sort(byPath)) {
+      const entry = whiteouts.has(path) ? whiteoutEntry(path) : this.#entry(path, links);
+      if (entry !== undefined) entries.push(entry);
+    }
+    return entries;
+  }
+
+  /** @param links the first path of each inode that has several */
+  #entry(path: BytePath, links: Map<string, BytePath>): TarEntry | undefined {
+    if (path.includes("/.wh.")) {
+      throw new InstructionError("refused", `${toText(path)}: no layer can hold a file whose name begins with '.wh.'`);
+    }
+    const host = this.#root.host(path);
+    const stats = lstatSync(this.#root.file(path));
+    const made = entryOf({ path: host, stats });
+    if (made === undefined) return undefined;
+    const name = relative(path);
+    if (stats.isFile() && stats.nlink > 1) {
+      const identity = identityOf(lstatSync(this.#root.file(path), { bigint: true }));
+      const first = links.get(identity);
+      if (first !== undefined) {
+        return { header: { ...made.header, name, type: entryType.hardLink, size: 0, linkName: relative(first) } };
+      }
+      links.set(identity, path);
+    }
+    const xattrs = readXattrs(host);
+    return { ...made, header: { ...made.header, name, ...(xattrs.size > 0 ? { xattrs } : {}) } };
+  }
+}
+
+/** Waits until a change would get another change time than what was just seen. */
+async function settle(): Promise<void> {
+  await setTimeout(clockStep);
+}
+
+function isDirectory(known: Known | undefined): boolean {
+  return known !== undefined && (known.mode & typeMask) === directoryType;
+}
+
+function isSame(before: Known | undefined, now: Known): boolean {
+  if (before === undefined) return false;
+  if (!isDirectory(now)) {
+    return before.inode === now.inode && before.changed === now.changed && before.device === now.device;
+  }
+  const attributes = before.mode === now.mode && before.uid === now.uid && before.gid === now.gid;
+  return attributes && sameXattrs(before.xattrs, now.xattrs);
+}
+
+function sameXattrs(before: Xattrs | undefined, now: Xattrs | undefined): boolean {
+  if (before?.size !== now?.size) return false;
+  return [...(before ?? [])].every(([name, value]) => now?.get(name) === value);
+}
+
+function isBelowAny(path: BytePath, directories: ReadonlySet<BytePath>): boolean {
+  if (directories.size === 0) return false;
+  for (let parent = parentPath(path); parent !== "/"; parent = parentPath(parent)) {
+    if (directories.has(parent)) return true;
+  }
+  return false;
+}
+
+/** The order in which each directory comes right before what it holds. */
+function byPath(a: BytePath, b: BytePath): number {
+  const [left, right] = [a.replaceAll("/", "\0"), b.replaceAll("/", "\0")];
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+function whiteoutEntry(path: BytePath): TarEntry {
+  const name = relative(path);
+  const header = { name, type: entryType.file, mode: 0o644, uid: 0, gid: 0, size: 0, linkName: "" };
+  return { header: { ...header, deviceMajor: 0, deviceMinor: 0 } };
+}
+
+/** Layers of images name their entries without a leading slash. */
+function relative(path: BytePath): BytePath {
+  return path.slice(1) as BytePath;
+}
+
+function identityOf({ dev, ino }: BigIntStats): string {
+  return `${dev}:${ino}`;
+}

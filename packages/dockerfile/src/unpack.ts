@@ -1,0 +1,197 @@
+import { readdirSync, rmSync } from "node:fs";
+import {
+  type BytePath,
+  childPath,
+  type EntrySink,
+  fromLatin1,
+  type Owner,
+  parentPath,
+  type ReadEntry,
+  TarReader,
+  toBytePath,
+  toText,
+} from "@lifecycle/layers";
+import { InstructionError } from "./error.ts";
+import type { RootPaths } from "./root-paths.ts";
+import { type Attributes, type FileWriter, TreeWriter } from "./tree-writer.ts";
+
+/** How an archive is put into a root. */
+export interface UnpackOptions {
+  /** An image's layer has whiteouts and may have devices; any other archive has neither. */
+  readonly kind: "layer" | "archive";
+  /** The directory that entries are relative to, resolved; `/` unless given. */
+  readonly into?: BytePath;
+  /** Who is to own everything; by default whom the archive names. */
+  readonly owner?: Owner;
+  /** Says which paths are passed over. */
+  readonly isIgnored?: (path: BytePath) => boolean;
+  /** How many bytes all files may have together; by default 1 TiB. */
+  readonly maxBytes?: number;
+  /** How many entries there may be; by default 20 million. */
+  readonly maxEntries?: number;
+  readonly signal?: AbortSignal;
+}
+
+const opaque = ".wh..wh..opq";
+const whiteout = ".wh.";
+const newDirectory: Attributes = { mode: 0o755, uid: 0, gid: 0 };
+
+/**
+ * Puts a tar stream's entries into a root, with their owners, modes and extended attributes. Needs root.
+ * @returns the paths written
+ * @throws InstructionError `refused` for names with `..`, devices in an archive and archives past the limits; LayerError
+ *   `corrupt`; and what the source throws
+ */
+export async function unpack(
+  source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  root: RootPaths,
+  options: UnpackOptions,
+): Promise<ReadonlySet<BytePath>> {
+  const unpacker = new Unpacker(root, options);
+  const reader = new TarReader(unpacker);
+  try {
+    for await (const chunk of source) {
+      options.signal?.throwIfAborted();
+      reader.write(chunk);
+    }
+    reader.finish();
+  } finally {
+    unpacker.close();
+  }
+  return unpacker.touched;
+}
+
+class Unpacker implements EntrySink {
+  readonly #root: RootPaths;
+  readonly #options: UnpackOptions;
+  readonly #writer: TreeWriter;
+  #file: FileWriter | undefined;
+  #entries = 0;
+  #bytes = 0;
+
+  constructor(root: RootPaths, options: UnpackOptions) {
+    this.#root = root;
+    this.#options = options;
+    this.#writer = new TreeWriter(root);
+  }
+
+  get touched(): ReadonlySet<BytePath> {
+    return this.#writer.touched;
+  }
+
+  begin(entry: ReadEntry): void {
+    this.#limit(entry);
+    const into = this.#options.into ?? toBytePath("/");
+    const name = this.#checked(entry.name, entry.name);
+    if (name === "") {
+      // The directory itself.
+      if (entry.type === "5" && into !== "/") this.#writer.directory(into, this.#attributes(entry));
+      return;
+    }
+    const path = this.#root.resolve(fromLatin1(`${into}/${name}`), { keepLast: true });
+    if (this.#options.isIgnored?.(path) === true) return;
+    if (this.#options.kind === "layer" && this.#takeWhiteout(path)) return;
+    this.#writer.makeParents(path, newDirectory);
+    this.#put(path, entry);
+  }
+
+  contents(bytes: Uint8Array): void {
+    this.#file?.write(bytes);
+  }
+
+  end(): void {
+    const file = this.#file;
+    this.#file = undefined;
+    file?.close();
+  }
+
+  close(): void {
+    this.#file?.abandon();
+    this.#file = undefined;
+  }
+
+  #put(path: BytePath, entry: ReadEntry): void {
+    const attributes = this.#attributes(entry);
+    switch (entry.type) {
+      case "0":
+      case "7":
+        this.#file = this.#writer.file(path, attributes);
+        return;
+      case "1": {
+        const target = this.#checked(entry.linkName, entry.name);
+        const into = this.#options.into ?? toBytePath("/");
+        this.#writer.hardLink(path, this.#root.resolve(fromLatin1(`${into}/${target}`), { keepLast: true }));
+        return;
+      }
+      case "2":
+        if (entry.linkName === "") throw refused(entry.name, "it points nowhere");
+        this.#writer.symlink(path, entry.linkName, attributes);
+        return;
+      case "5":
+        this.#writer.directory(path, attributes);
+        return;
+      case "6":
+        this.#writer.special(path, { kind: "fifo", major: 0, minor: 0 }, attributes);
+        return;
+      case "3":
+      case "4": {
+        if (this.#options.kind === "archive") throw refused(entry.name, "it is a device");
+        const kind = entry.type === "3" ? "character" : "block";
+        this.#writer.special(path, { kind, major: entry.deviceMajor, minor: entry.deviceMinor }, attributes);
+        return;
+      }
+      default:
+        throw refused(entry.name, `its type ${JSON.stringify(entry.type)} is unknown`);
+    }
+  }
+
+  /** Carries out a whiteout (OCI image spec, layer.md). @returns whether the entry was one */
+  #takeWhiteout(path: BytePath): boolean {
+    const directory = parentPath(path);
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    if (name === opaque) {
+      this.#emptyDirectory(directory);
+      return true;
+    }
+    if (!name.startsWith(whiteout)) return false;
+    // Names with a second prefix are bookkeeping of old storage drivers.
+    if (!name.startsWith(whiteout + whiteout)) {
+      this.#writer.remove(childPath(directory, fromLatin1(name.slice(whiteout.length))));
+    }
+    return true;
+  }
+
+  /** Removes what lower layers put into a directory; what this layer put there stays. */
+  #emptyDirectory(directory: BytePath): void {
+    if (this.#root.find(directory)?.isDirectory() !== true) return;
+    for (const name of readdirSync(this.#root.file(directory), { encoding: "latin1" })) {
+      const path = childPath(directory, fromLatin1(name));
+      if (this.#writer.touched.has(path) || this.#options.isIgnored?.(path) === true) continue;
+      rmSync(this.#root.file(path), { recursive: true, force: true });
+    }
+  }
+
+  /** The name as a relative path. */
+  #checked(name: BytePath, entryName: BytePath): string {
+    const steps = name.split("/").filter((step) => step !== "" && step !== ".");
+    if (steps.includes("..")) throw refused(entryName, "its path has '..' in it");
+    if (name.includes("\0")) throw refused(entryName, "its path has a NUL in it");
+    return steps.join("/");
+  }
+
+  #attributes({ mode, uid, gid, xattrs }: ReadEntry): Attributes {
+    return { mode, uid, gid, ...this.#options.owner, xattrs };
+  }
+
+  #limit(entry: ReadEntry): void {
+    const { maxEntries = 20e6, maxBytes = 2 ** 40 } = this.#options;
+    this.#entries++;
+    this.#bytes += entry.size;
+    if (this.#entries > maxEntries) throw new InstructionError("refused", `it has more than ${maxEntries} entries`);
+    if (this.#bytes > maxBytes) throw new InstructionError("refused", `its files have more than ${maxBytes} bytes`);
+  }
+}
+
+function refused(name: BytePath, why: string): InstructionError {
+  return new InstructionError("refused", `entry ${toText(name)} of the archive is refused: ${why}`);
+}

@@ -1,0 +1,48 @@
+import type { BytePath } from "@lifecycle/layers";
+import { InstructionError } from "./error.ts";
+import { libc } from "./libc.ts";
+
+/** Extended attributes by name, in the order of their names. Names and values are bytes, one character each. */
+export type Xattrs = ReadonlyMap<string, string>;
+
+/** Attributes that belong to an image; others are the machine's own (SELinux labels, overlay's bookkeeping). */
+const belongs = /^(?:security\.capability|user\.(?!overlay\.).+|system\.posix_acl_(?:access|default))$/;
+
+const none: Xattrs = new Map();
+const names = Buffer.alloc(65_536);
+const value = Buffer.alloc(65_536);
+
+/** A path's own extended attributes, a symlink not followed. None where they cannot be read, as under Node. */
+export function readXattrs(path: BytePath): Xattrs {
+  if (libc === undefined) return none;
+  const file = libc.text(path);
+  const length = Number(libc.call.llistxattr(libc.pointer(file), libc.pointer(names), names.length));
+  if (length <= 0) return none;
+  const found = new Map<string, string>();
+  for (const name of names.toString("latin1", 0, length).split("\0").sort()) {
+    if (!belongs.test(name)) continue;
+    const key = libc.text(name);
+    const size = Number(libc.call.lgetxattr(libc.pointer(file), libc.pointer(key), libc.pointer(value), value.length));
+    if (size >= 0) found.set(name, value.toString("latin1", 0, size));
+  }
+  return found;
+}
+
+/**
+ * Gives a path extended attributes, a symlink not followed. Those that a file system cannot have are left out, but for
+ * capabilities, without which programs do not work.
+ * @throws InstructionError `failed`
+ */
+export function writeXattrs(path: BytePath, xattrs: Xattrs): void {
+  for (const [name, bytes] of xattrs) {
+    if (!belongs.test(name)) continue;
+    if (libc !== undefined) {
+      const [file, key, content] = [libc.text(path), libc.text(name), libc.text(bytes)];
+      const pointers = [file, key, content].map((buffer) => libc?.pointer(buffer));
+      if (libc.call.lsetxattr(...pointers, bytes.length, 0) === 0) continue;
+    }
+    if (name === "security.capability") {
+      throw new InstructionError("failed", `the capabilities of ${path} cannot be set on this file system`);
+    }
+  }
+}

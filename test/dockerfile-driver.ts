@@ -1,0 +1,101 @@
+/**
+ * Applies Dockerfiles as the lifecycle's executables do, in Bun, which they are compiled with:
+ *
+ *   bun dockerfile-driver.ts <jobs.json>
+ *
+ * What came of each job goes to `<jobs.json>.out`.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  applyDockerfile,
+  DockerfileError,
+  LayerCache,
+  parseDockerfile,
+  RootFileSystem,
+  readIgnoreFile,
+} from "../packages/dockerfile/src/index.ts";
+import type { ImageConfig } from "../packages/image/src/index.ts";
+
+/** A Dockerfile to be applied. */
+export interface Job {
+  file: string;
+  /** The root, which is changed. */
+  root: string;
+  config: ImageConfig;
+  buildArgs: Record<string, string>;
+  context: string;
+  /** Where layers are kept; a directory of the job's own. */
+  cache: string;
+  /** Seconds that cached layers are good for. */
+  timeToLive?: number;
+  ignored?: string[];
+  /** Directories of other images by name. */
+  images?: Record<string, string>;
+}
+
+/** What came of it. */
+export interface JobResult {
+  error?: { code: string; message: string };
+  layers: { path: string; diffId: string }[];
+  config?: ImageConfig;
+  /** What was said of each instruction. */
+  log: string[];
+  /** What programs said. */
+  output: string;
+  milliseconds: number;
+}
+
+async function apply(job: Job): Promise<JobResult> {
+  const log: string[] = [];
+  let output = "";
+  const started = performance.now();
+  const workDirectory = join(job.cache, "work");
+  mkdirSync(workDirectory, { recursive: true });
+  const abort = new AbortController();
+  const stop = () => abort.abort();
+  process.once("SIGUSR1", stop);
+  try {
+    const dockerfile = parseDockerfile(readFileSync(job.file, "utf8"), job.file);
+    const { layers, config } = await applyDockerfile(dockerfile, {
+      root: new RootFileSystem({ directory: job.root, ignored: job.ignored ?? [], identity: "base" }),
+      config: job.config,
+      buildArgs: job.buildArgs,
+      context: job.context,
+      contextRules: readIgnoreFile([join(job.context, ".dockerignore")]),
+      cache: new LayerCache(job.cache, job.timeToLive ?? 3600),
+      mountCaches: join(job.cache, "mounts"),
+      helper: [process.execPath, join(import.meta.dirname, "dockerfile-exec.ts")],
+      workDirectory,
+      output: (chunk) => {
+        output += chunk.toString();
+      },
+      log: (line) => log.push(line),
+      imageRoot: async (name) => {
+        const root = job.images?.[name];
+        if (root === undefined) throw new Error(`there is no image ${name}`);
+        return root;
+      },
+      signal: abort.signal,
+    });
+    const files = layers.map(({ path, diffId }) => ({ path, diffId }));
+    return { layers: files, config, log, output, milliseconds: performance.now() - started };
+  } catch (error) {
+    if (!(error instanceof DockerfileError)) throw error;
+    const { code, message } = error;
+    return { error: { code, message }, layers: [], log, output, milliseconds: performance.now() - started };
+  } finally {
+    process.off("SIGUSR1", stop);
+  }
+}
+
+const path = process.argv[2] ?? "";
+const results: JobResult[] = [];
+for (const job of JSON.parse(readFileSync(path, "utf8")) as Job[]) {
+  try {
+    results.push(await apply(job));
+  } catch (error) {
+    throw new Error(`${job.file} was not applied`, { cause: error });
+  }
+}
+writeFileSync(`${path}.out`, JSON.stringify(results));
