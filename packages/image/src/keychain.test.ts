@@ -41,7 +41,16 @@ test("CNB_REGISTRY_AUTH comes before files", async () => {
   expect(keychain.resolve("d.io", "x")).toBeUndefined();
 });
 
-test.each(["{", "[]", '{"a.io":1}', '{"a.io":"Digest x"}'])("CNB_REGISTRY_AUTH %s is refused", async (value) => {
+test("a header of CNB_REGISTRY_AUTH that is of no known kind is left out", async () => {
+  const value = JSON.stringify({ "a.io": "Digest x", "b.io": "Bearer token" });
+  const warnings: string[] = [];
+  const keychain = await resolveKeychain([], { CNB_REGISTRY_AUTH: value }, (message) => warnings.push(message));
+  expect(keychain.resolve("a.io", "app")).toBeUndefined();
+  expect(keychain.resolve("b.io", "app")).toEqual({ kind: "bearer", token: "token" });
+  expect(warnings).toEqual([expect.stringContaining("a.io: only the headers Basic, Bearer and X-Identity are known")]);
+});
+
+test.each(["{", "[]", '{"a.io":1}'])("CNB_REGISTRY_AUTH %s is refused", async (value) => {
   await expect(resolveKeychain([], { CNB_REGISTRY_AUTH: value })).rejects.toThrow(
     "failed to parse CNB_REGISTRY_AUTH value",
   );

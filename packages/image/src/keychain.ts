@@ -18,7 +18,7 @@ type Env = Readonly<Record<string, string | undefined>>;
  * those in `CNB_REGISTRY_AUTH`, else those in `DOCKER_AUTH_CONFIG`, else those in Docker's or Podman's files and what
  * credential helpers answer for the registries of `images`, else what Amazon and Azure give to their workloads.
  * @param images names of images that may be accessed; those that are no references are left to who opens them
- * @param warn told about a file or a helper that cannot be used, which then counts as absent
+ * @param warn told about a file, a header or a helper that cannot be used, which then counts as absent
  * @throws ImageError `invalid` if CNB_REGISTRY_AUTH cannot be parsed
  */
 export async function resolveKeychain(
@@ -26,7 +26,7 @@ export async function resolveKeychain(
   env: Env,
   warn: (message: string) => void = () => {},
 ): Promise<Keychain> {
-  const provided = parseRegistryAuth(env[registryAuthVariable] ?? "");
+  const provided = parseRegistryAuth(env[registryAuthVariable] ?? "", warn);
   const files = new CredentialTable();
   const keychains: Keychain[] = [provided];
   const usable = async <T>(read: () => T | Promise<T>): Promise<T | undefined> => {
@@ -87,19 +87,23 @@ function references(images: readonly string[]): Reference[] {
   return found;
 }
 
-function parseRegistryAuth(text: string): CredentialTable {
+function parseRegistryAuth(text: string, warn: (message: string) => void): CredentialTable {
   const table = new CredentialTable();
   if (text === "") return table;
   const where = `failed to parse ${registryAuthVariable} value`;
   const object = parseJsonObject(text, where);
   const reader = new JsonReader(object, where);
   for (const registry of Object.keys(object)) {
-    table.set(registry, parseHeader(reader.text(registry) ?? "", `${where}: ${registry}`));
+    const credentials = parseHeader(reader.text(registry) ?? "");
+    // platforms hand over what they have, also for registries that this build does not use
+    if (credentials === undefined)
+      warn(`${where}: ${registry}: only the headers Basic, Bearer and X-Identity are known`);
+    else table.set(registry, credentials);
   }
   return table;
 }
 
-function parseHeader(header: string, where: string): Credentials {
+function parseHeader(header: string): Credentials | undefined {
   const [, scheme = "", value = ""] = /^(basic|bearer|x-identity) (.*)$/i.exec(header) ?? [];
   switch (scheme.toLowerCase()) {
     case "basic":
@@ -109,7 +113,7 @@ function parseHeader(header: string, where: string): Credentials {
     case "x-identity":
       return { kind: "identity", token: value };
     default:
-      throw new ImageError("invalid", `${where}: only the headers Basic, Bearer and X-Identity are known`);
+      return undefined;
   }
 }
 
