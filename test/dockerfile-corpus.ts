@@ -4,6 +4,7 @@ import {
   chownSync,
   copyFileSync,
   cpSync,
+  createReadStream,
   lchownSync,
   linkSync,
   mkdirSync,
@@ -17,9 +18,16 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { gzipSync } from "node:zlib";
+import { createGunzip, gzipSync } from "node:zlib";
 import type { ImageConfig } from "../packages/image/src/index.ts";
-import { encodeHeader, entryType, type TarHeader, toBytePath } from "../packages/layers/src/index.ts";
+import {
+  encodeHeader,
+  entryType,
+  type ReadEntry,
+  type TarHeader,
+  TarReader,
+  toBytePath,
+} from "../packages/layers/src/index.ts";
 import type { Job, JobResult } from "./dockerfile-driver.ts";
 import { mustRun, type Outcome, run } from "./harness/run.ts";
 import { sampleStack } from "./harness/sample-builder.ts";
@@ -186,6 +194,27 @@ export function tar(entries: readonly Entry[]): Buffer {
     return Buffer.concat([encodeHeader(header), body]);
   });
   return Buffer.concat([...blocks, Buffer.alloc(1024)]);
+}
+
+/** What a layer holds, by path, in its order. */
+export async function readLayer(path: string): Promise<Map<string, ReadEntry & { contents: string }>> {
+  const entries = new Map<string, ReadEntry & { contents: string }>();
+  let current: ReadEntry | undefined;
+  let contents: Buffer[] = [];
+  const reader = new TarReader({
+    begin: (entry) => {
+      current = entry;
+      contents = [];
+    },
+    contents: (bytes) => contents.push(Buffer.from(bytes)),
+    end: () => {
+      if (current !== undefined)
+        entries.set(current.name, { ...current, contents: Buffer.concat(contents).toString() });
+    },
+  });
+  for await (const chunk of createReadStream(path).pipe(createGunzip())) reader.write(chunk as Buffer);
+  reader.finish();
+  return entries;
 }
 
 /** A copy of a root for one job. */

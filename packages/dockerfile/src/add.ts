@@ -117,7 +117,7 @@ function decompressed(
 }
 
 async function* throughProgram(program: string, path: BytePath): AsyncGenerator<Uint8Array> {
-  const child: ChildProcess = spawn(program, ["--decompress", "--stdout"], { stdio: ["pipe", "pipe", "ignore"] });
+  const child: ChildProcess = spawn(program, ["-dc"], { stdio: ["pipe", "pipe", "ignore"] });
   const ended = new Promise<number | Error>((resolve) => {
     child.once("error", resolve);
     child.once("close", (code) => resolve(code ?? 1));

@@ -160,26 +160,32 @@ export class Snapshot {
   }
 
   /**
-   * Directories that were removed and made anew: another inode, and nothing directly in them is what it was. The inode
-   * alone would not do, since overlay file systems may give a directory another one at any time.
+   * Directories of which nothing is left but the name: something that they held is gone, and the rest is not what it
+   * was. Whether it is still the same directory is not asked, since inode numbers do not tell: file systems use them
+   * again, and overlays change them.
    */
   #replacedDirectories(before: Map<BytePath, Known>, now: Map<BytePath, Known>): Set<BytePath> {
-    const candidates = new Set<BytePath>();
-    for (const [path, known] of now) {
-      const old = before.get(path);
-      if (isDirectory(old) && isDirectory(known) && old?.inode !== known.inode) candidates.add(path);
-    }
-    if (candidates.size === 0) return candidates;
-    const hadContent = new Set<BytePath>();
+    const lost = new Set<BytePath>();
+    const surviving = new Set<BytePath>();
+    const inner = new Set<BytePath>();
     for (const [path, old] of before) {
       const parent = parentPath(path);
-      if (!candidates.has(parent)) continue;
-      hadContent.add(parent);
+      inner.add(parent);
       const known = now.get(path);
-      const stayed = known !== undefined && (isDirectory(old) ? known.inode === old.inode : isSame(old, known));
-      if (stayed) candidates.delete(parent);
+      if (known === undefined) lost.add(parent);
+      else if (!isDirectory(old) && isSame(old, known)) surviving.add(parent);
     }
-    return new Set([...candidates].filter((path) => hadContent.has(path)));
+    // A directory that was empty and still is there survives, and so does what holds a survivor.
+    for (const [path, old] of before) {
+      if (isDirectory(old) && !inner.has(path) && isDirectory(now.get(path))) surviving.add(parentPath(path));
+    }
+    for (const path of [...surviving]) {
+      for (let parent = parentPath(path); parent !== "/" && !surviving.has(parent); parent = parentPath(parent)) {
+        surviving.add(parent);
+      }
+    }
+    const replaced = [...lost].filter((path) => !surviving.has(path) && isDirectory(now.get(path)));
+    return new Set(replaced);
   }
 
   #entries(changed: ReadonlySet<BytePath>, whiteouts: ReadonlyMap<BytePath, BytePath>): TarEntry[] {
