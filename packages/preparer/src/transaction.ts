@@ -8,6 +8,7 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
@@ -104,7 +105,7 @@ export class Transaction {
 
 /** Puts back what a killed preparer took away in a directory, and deletes what it left there. */
 export function recover(directory: string): void {
-  if (!existsSync(directory)) return;
+  if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) return;
   for (const name of readdirSync(directory).filter((each) => each.startsWith(SCRATCH_PREFIX))) {
     const scratch = join(directory, name);
     const journal = join(scratch, JOURNAL);

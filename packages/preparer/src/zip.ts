@@ -6,14 +6,14 @@ import type { ArchiveLimits } from "./archive.ts";
 const maxLinkLength = 4096;
 
 /** Kinds of files in Unix modes, as tar calls them. */
-const tarTypes: Readonly<Record<number, string>> = {
-  2401: "6",
-  4802: "3",
-  14406: "4",
-  16807: "0",
-  21609: "2",
-  26411: "6",
-};
+const tarTypes: ReadonlyMap<number, string> = new Map([
+  [0o010000, "6"],
+  [0o020000, "3"],
+  [0o060000, "4"],
+  [0o100000, "0"],
+  [0o120000, "2"],
+  [0o140000, "6"],
+]);
 
 /** Unpacks a zip archive as `unpackArchive` does. Names with `..`, absolute ones and encrypted entries are refused. */
 export async function unpackZip(file: string, into: string, limits: ArchiveLimits): Promise<void> {
@@ -35,7 +35,7 @@ async function* entriesOf(zip: yauzl.ZipFile): AsyncGenerator<ArchiveEntry> {
     const fromUnix = entry.versionMadeBy >> 8 === 3;
     const unixMode = fromUnix ? entry.externalFileAttributes >>> 16 : 0;
     const isDirectory = entry.fileName.endsWith("/");
-    const type = isDirectory ? "5" : (tarTypes[unixMode & 0o170000] ?? "0");
+    const type = isDirectory ? "5" : (tarTypes.get(unixMode & 0o170000) ?? "0");
     const name = toBytePath(entry.fileName);
     const linkName = toBytePath(type === "2" ? await readLink(zip, entry) : "");
     const hasContents = type === "0";

@@ -1,0 +1,283 @@
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { writeBuildpackage, writeBuildpackTo } from "./harness/buildpackage.ts";
+import { type ContainerOptions, runContainer } from "./harness/containers.ts";
+import { type DockerDaemon, startDockerDaemon } from "./harness/docker-daemon.ts";
+import { type FileServer, startFileServer } from "./harness/file-server.ts";
+import { type Registry, startRegistry } from "./harness/registry.ts";
+import { requireServer } from "./harness/require-server.ts";
+import { mustRun } from "./harness/run.ts";
+import {
+  type Builder,
+  giveToBuildUser,
+  makeBuilder,
+  makeVolumes,
+  sampleStack,
+  type Volumes,
+} from "./harness/sample-builder.ts";
+import { copyImage, inspectImage } from "./harness/skopeo.ts";
+
+const ORDER = ["-order", "/cnb/buildpacks/order.toml"];
+
+/** A bin/build that leaves a variable for the running application. */
+const leaves = (name: string, value: string) => `mkdir -p "$1/effects/env.launch"
+printf '[types]\\nlaunch = true\\n' >"$1/effects.toml"
+printf %s ${value} >"$1/effects/env.launch/${name}"`;
+
+describe.runIf(requireServer("dockerd", "docker-registry", "openssl", "skopeo"))("project.toml in containers", () => {
+  let daemon: DockerDaemon;
+  let registry: Registry;
+  let builder: Builder;
+  let server: FileServer;
+  let app: string;
+
+  beforeAll(async () => {
+    [daemon, registry, server] = await Promise.all([
+      startDockerDaemon(),
+      startRegistry({ tls: true, auth: "basic" }),
+      startFileServer(),
+    ]);
+    builder = await makeBuilder(daemon);
+    const { run } = await sampleStack();
+    await copyImage(`oci:${run}`, `docker://${registry.host}/samples/run:1`, { to: registry });
+    await pushBuildpackage("packed/composite", [
+      { name: "packed/composite@1.0.0", order: ["packed/part@1.0.0"] },
+      { name: "packed/part@1.0.0", build: leaves("FROM_PACKAGE", "package") },
+    ]);
+    const indexed = await pushBuildpackage("indexed", [
+      { name: "indexed/buildpack@1.2.0", build: leaves("FROM_INDEX", "index") },
+    ]);
+    const entry = (version: string, yanked: boolean) =>
+      JSON.stringify({ ns: "indexed", name: "buildpack", version, yanked, addr: indexed });
+    server.files.set("/index/bu/il/indexed_buildpack", `${entry("1.2.0", false)}\n${entry("1.3.0", true)}\n`);
+    server.files.set(
+      "/archived.tgz",
+      await archive({ name: "archived/buildpack@1.0.0", build: leaves("FROM_ARCHIVE", "archive") }),
+    );
+    app = await writeApp();
+  });
+
+  afterAll(async () => {
+    if (app !== undefined) await rm(app, { recursive: true, force: true });
+    await builder?.remove();
+    await daemon?.stop();
+    await registry?.stop();
+    await server?.stop();
+  });
+
+  async function pushBuildpackage(name: string, buildpacks: Parameters<typeof writeBuildpackage>[1]): Promise<string> {
+    const layout = await mkdtemp(join(tmpdir(), "buildpackage-"));
+    try {
+      await writeBuildpackage(layout, buildpacks);
+      await copyImage(`oci:${layout}`, `docker://${registry.host}/${name}:1`, { to: registry });
+      const { digest } = await inspectImage(`docker://${registry.host}/${name}:1`, registry);
+      return `${registry.host}/${name}@${digest}`;
+    } finally {
+      await rm(layout, { recursive: true, force: true });
+    }
+  }
+
+  async function archive(buildpack: Parameters<typeof writeBuildpackTo>[1]): Promise<Buffer> {
+    const dir = await mkdtemp(join(tmpdir(), "archived-"));
+    try {
+      await writeBuildpackTo(join(dir, "bp"), buildpack);
+      await mustRun("tar", ["-czf", join(dir, "bp.tgz"), "-C", join(dir, "bp"), "."]);
+      return await readFile(join(dir, "bp.tgz"));
+    } finally {
+      await rm(dir, { recursive: true, force: true });
+    }
+  }
+
+  /** An application that shows its environment and its files; its project.toml has one of everything. */
+  async function writeApp(): Promise<string> {
+    const dir = await mkdtemp(join(tmpdir(), "app-"));
+    const secret = JSON.parse(registry.registryAuth())[registry.host].replace("Basic ", "");
+    // An application cannot know it; the test tells it what to look for, in two halves, so as not to find this file.
+    const probe = `wanted='${secret.slice(0, 8)}''${secret.slice(8)}'
+found=no
+if env | grep -qF "$wanted"; then found=env; fi
+for process in /proc/[0-9]*; do
+  if tr '\\0' '\\n' 2>/dev/null <"$process/environ" | grep -qF "$wanted"; then found=$process; fi
+done
+if grep -rqF "$wanted" /layers /platform /cache /tmp 2>/dev/null; then found=files; fi
+echo "credentials found: $found"
+mkdir -p "$1/effects/env.launch"
+printf '[types]\\nlaunch = true\\n' >"$1/effects.toml"
+printf %s inline >"$1/effects/env.launch/FROM_INLINE"
+printf %s "$BUILD_VALUE" >"$1/effects/env.launch/FROM_BUILD_ENV"
+`;
+    await writeFile(join(dir, "probe.sh"), probe);
+    await writeFile(join(dir, "Procfile"), "web: env; ls -A\n");
+    await writeFile(join(dir, "secret.txt"), "secret\n");
+    await mkdir(join(dir, "docs"));
+    await writeFile(join(dir, "docs/page.md"), "page\n");
+    await writeFile(
+      join(dir, "project.toml"),
+      `[_]
+schema-version = "0.3"
+id = "com.example.prepared"
+version = "1.2.3"
+source-url = "https://example.com/source"
+
+[io.buildpacks]
+exclude = ["secret.txt", "docs/", "probe.sh"]
+
+[[io.buildpacks.pre.group]]
+id = "me/inline"
+[io.buildpacks.pre.group.script]
+api = "0.10"
+shell = "/bin/bash"
+inline = "./probe.sh"
+
+[[io.buildpacks.pre.group]]
+uri = "${server.url}/archived.tgz"
+
+[[io.buildpacks.post.group]]
+uri = "docker://${registry.host}/packed/composite:1"
+
+[[io.buildpacks.post.group]]
+uri = "urn:cnb:registry:indexed/buildpack"
+
+[[io.buildpacks.post.group]]
+id = "none/such"
+exec-env = ["test"]
+
+[[io.buildpacks.build.env]]
+name = "BUILD_VALUE"
+value = "from project.toml"
+`,
+    );
+    return dir;
+  }
+
+  /** Fresh volumes, with a builder's order of the Procfile's buildpack alone. */
+  async function withVolumes<T>(source: string, use: (volumes: Volumes) => Promise<T>): Promise<T> {
+    const volumes = await makeVolumes(source);
+    try {
+      const order = '[[order]]\n[[order.group]]\nid = "samples/procfile"\nversion = "1.0.0"\n';
+      await writeFile(join(volumes.buildpacks, "order.toml"), order);
+      if (registry.ca !== undefined) await cp(registry.ca, join(volumes.work, "ca.crt"));
+      await giveToBuildUser(volumes.work);
+      return await use(volumes);
+    } finally {
+      await volumes.remove();
+    }
+  }
+
+  async function run(volumes: Volumes, command: string[], options: Partial<ContainerOptions> = {}): Promise<string> {
+    const { code, stdout, stderr } = await builder.run(volumes, command, {
+      ...options,
+      env: {
+        CNB_PLATFORM_API: "0.13",
+        CNB_REGISTRY_AUTH: registry.registryAuth(),
+        CNB_BUILDPACK_REGISTRY: `${server.url}/index`,
+        SSL_CERT_FILE: "/work/ca.crt",
+        ...options.env,
+      },
+    });
+    expect(code, `${command[0]} ended with:\n${stdout}${stderr}`).toBe(0);
+    return stdout;
+  }
+
+  /** How platforms start what runs buildpacks in a container of its own. */
+  const withoutCredentials = { env: { CNB_REGISTRY_AUTH: "" } };
+
+  const image = (name: string) => `${registry.host}/prepared/${name}:1`;
+
+  /** Runs the image as a user would, and returns what the application shows. */
+  async function shownBy(name: string): Promise<string> {
+    const account = `--src-creds=${registry.account?.username}:${registry.account?.password}`;
+    const flags = ["--insecure-policy", "--src-cert-dir", registry.certificatesDirectory ?? "", account];
+    const local = `prepared/${name}:1`;
+    await mustRun("skopeo", [
+      ...["copy", "--quiet", ...flags, `--dest-daemon-host=${daemon.host}`],
+      ...[`docker://${image(name)}`, `docker-daemon:${local}`],
+    ]);
+    const { code, stdout, stderr } = await runContainer(daemon, { image: local });
+    expect(code, stdout + stderr).toBe(0);
+    return stdout;
+  }
+
+  function expectEffects(shown: string, output: string): void {
+    for (const effect of ["FROM_INLINE=inline", "FROM_ARCHIVE=archive", "FROM_PACKAGE=package", "FROM_INDEX=index"]) {
+      expect(shown).toContain(`${effect}\n`);
+    }
+    expect(shown).toContain("FROM_BUILD_ENV=from project.toml\n");
+    expect(shown).toContain("Procfile\nproject.toml\n");
+    expect(shown).not.toMatch(/secret\.txt|docs|probe\.sh/);
+    expect(output).toContain("credentials found: no\n");
+  }
+
+  it("is applied by preparer, and five phases that know of nothing build with it", async () => {
+    await withVolumes(app, async (volumes) => {
+      const prepared = await run(volumes, ["preparer", ...ORDER, "-cache-dir", "/cache"]);
+      expect(prepared).toContain("Buildpack archived/buildpack@1.0.0 from");
+      const runImage = `${registry.host}/samples/run:1`;
+      const outputs = [
+        await run(volumes, ["analyzer", "-run-image", runImage, image("phases")]),
+        await run(volumes, ["detector"], withoutCredentials),
+        await run(volumes, ["restorer", "-cache-dir", "/cache"]),
+        await run(volumes, ["builder"], withoutCredentials),
+        await run(volumes, ["exporter", "-cache-dir", "/cache", image("phases")]),
+      ];
+      expect(outputs[1]).toMatch(/me\/inline +0\.0\.0\narchived\/buildpack +1\.0\.0\nsamples\/procfile +1\.0\.0\n/);
+      expectEffects(await shownBy("phases"), outputs.join(""));
+      const { config } = await inspectImage(`docker://${image("phases")}`, registry);
+      expect(JSON.parse(config.config.Labels?.["io.buildpacks.project.metadata"] ?? "")).toEqual({
+        source: {
+          type: "project",
+          version: { declared: "1.2.3" },
+          metadata: { id: "com.example.prepared", url: "https://example.com/source" },
+        },
+      });
+
+      const asked = server.requests.length;
+      await run(volumes, ["preparer", ...ORDER, "-cache-dir", "/cache"]);
+      expect(server.requests.slice(asked)).toContain("/archived.tgz");
+      expect(await readdir(join(volumes.cache, "prepare/sha256"))).toHaveLength(4);
+    });
+  });
+
+  it("is applied by creator -prepare alone", async () => {
+    await withVolumes(app, async (volumes) => {
+      const flags = [...ORDER, "-cache-dir", "/cache", "-run-image", `${registry.host}/samples/run:1`];
+      const output = await run(volumes, ["creator", "-prepare", ...flags, image("creator")], { user: "0:0" });
+      expect(output).toContain("===> PREPARING\n");
+      expectEffects(await shownBy("creator"), output);
+    });
+  });
+
+  it("is not applied by creator as platforms start it, which says so", async () => {
+    await withVolumes(app, async (volumes) => {
+      const flags = [...ORDER, "-run-image", `${registry.host}/samples/run:1`];
+      const output = await run(volumes, ["creator", ...flags, image("unprepared")]);
+      expect(output).toContain("The build settings in project.toml are not applied");
+      expect(output).not.toContain("PREPARING");
+      const shown = await shownBy("unprepared");
+      expect(shown).toContain("secret.txt\n");
+      expect(shown).not.toContain("FROM_INLINE");
+    });
+  });
+
+  it("is applied to an application that is a tar, as Epinio gets it, with creator's own flags", async () => {
+    const empty = await mkdtemp(join(tmpdir(), "empty-"));
+    try {
+      await withVolumes(empty, async (volumes) => {
+        await mustRun("tar", ["-cf", join(volumes.workspace, "app.tar"), "-C", app, "."]);
+        await giveToBuildUser(volumes.workspace);
+        const flags = ["-app=/workspace/app.tar", "-cache-dir=/cache", "-uid=1000", "-gid=1000", "-layers=/layers"];
+        const output = await run(
+          volumes,
+          ["creator", ...flags, ...ORDER, `-run-image=${registry.host}/samples/run:1`, image("tar")],
+          { env: { CNB_PREPARE: "true" } },
+        );
+        expectEffects(await shownBy("tar"), output);
+        expect(await readdir(volumes.workspace)).not.toContain("app.tar");
+      });
+    } finally {
+      await rm(empty, { recursive: true, force: true });
+    }
+  });
+});
