@@ -65,6 +65,10 @@ export class RegistryStore implements ImageStore {
   readonly #options: RegistryStoreOptions;
   readonly #platform: Platform;
   readonly #clients = new Map<string, RegistryClient>();
+  /** What layers became that had never been stored, by diff ID: an image's other names and a cache image need them too. */
+  readonly #made = new Map<Digest, Descriptor>();
+  /** A repository of each registry that has a blob, for blobs that were saved. */
+  readonly #holders = new Map<RegistryClient, Map<Digest, string>>();
   readonly #http: { readonly verifying: HttpClient; readonly trusting: HttpClient };
 
   constructor(options: RegistryStoreOptions) {
@@ -117,12 +121,11 @@ export class RegistryStore implements ImageStore {
   async save(draft: ImageDraft, names: readonly [string, ...string[]]): Promise<SavedImage> {
     const references = names.map((name) => ({ name, reference: parseReference(name) }));
     const config = encodeConfig(draft.config());
-    const sent: Sent = { descriptors: new Map(), repositories: new Map() };
     const failures = new Map<string, Error>();
     let identifier: { digest: Digest; manifestSize: number } | undefined;
     for (const { name, reference } of references) {
       try {
-        identifier = await this.#push(draft, config, this.#clientFor(name, reference), reference, sent);
+        identifier = await this.#push(draft, config, this.#clientFor(name, reference), reference);
       } catch (error) {
         // Anything else is not about this name: a layer that cannot be read, say.
         if (!(error instanceof ImageError)) throw error;
@@ -149,7 +152,6 @@ export class RegistryStore implements ImageStore {
     config: Uint8Array,
     client: RegistryClient,
     reference: Reference,
-    sent: Sent,
   ): Promise<{ digest: Digest; manifestSize: number }> {
     const { repository } = reference;
     const configBlob = { digest: digestOf(config), size: config.length };
@@ -157,8 +159,10 @@ export class RegistryStore implements ImageStore {
       const bytes = encodeManifest(draft.manifest(configBlob, layers));
       return { bytes, digest: digestOf(bytes) };
     };
-    const descriptorOf = (layer: Layer) =>
-      layer.descriptor === undefined ? sent.descriptors.get(layer.diffId) : inFamily(draft, layer.descriptor);
+    const descriptorOf = (layer: Layer) => {
+      const descriptor = layer.descriptor ?? this.#made.get(layer.diffId);
+      return descriptor && inFamily(draft, descriptor);
+    };
 
     const known = draft.layers.map(descriptorOf).filter((descriptor) => descriptor !== undefined);
     if (known.length === draft.layers.length) {
@@ -170,13 +174,16 @@ export class RegistryStore implements ImageStore {
     const send = async (layer: Layer, signal: AbortSignal): Promise<void> => {
       const descriptor = descriptorOf(layer);
       if (descriptor !== undefined && !isDistributable(descriptor.mediaType)) return;
-      const mountFrom = layer instanceof RegistryLayer ? layer.mountableFor(client) : sent.repositories.get(client);
       const name = descriptor?.digest ?? layer.diffId;
+      const held = layer instanceof RegistryLayer ? layer.mountableFor(client) : undefined;
+      const mountFrom = held ?? this.#holders.get(client)?.get(name);
       const source = { descriptor, name, open: () => layer.compressed(), mountFrom };
-      const blob = await upload(client, repository, source, signal);
+      const { digest, size } = await upload(client, repository, source, signal);
       if (descriptor === undefined) {
-        sent.descriptors.set(layer.diffId, { mediaType: gzipLayerType(draft.family), ...blob });
+        this.#made.set(layer.diffId, { mediaType: gzipLayerType(draft.family), digest, size });
       }
+      const holders = this.#holders.get(client) ?? new Map<Digest, string>();
+      this.#holders.set(client, holders.set(digest, repository));
     };
     const blobs = new Map(draft.layers.map((layer) => [descriptorOf(layer)?.digest ?? layer.diffId, layer]));
     const sendConfig = async (signal: AbortSignal): Promise<void> => {
@@ -191,7 +198,6 @@ export class RegistryStore implements ImageStore {
     );
     const { bytes, digest } = manifestOf(draft.layers.map(descriptorOf).filter((layer) => layer !== undefined));
     await putManifest(client, reference, bytes, draft);
-    sent.repositories.set(client, repository);
     return { digest, manifestSize: bytes.length };
   }
 
@@ -214,14 +220,6 @@ export class RegistryStore implements ImageStore {
     }
     return client;
   }
-}
-
-/** What one image's layers became on their way to its first name, for its other names. */
-interface Sent {
-  /** By diff ID, for layers that had no descriptor. */
-  readonly descriptors: Map<Digest, Descriptor>;
-  /** A repository of each registry that has all layers. */
-  readonly repositories: Map<RegistryClient, string>;
 }
 
 /** A layer in a repository. */
