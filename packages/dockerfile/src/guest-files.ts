@@ -91,7 +91,8 @@ export class GuestFiles {
 
   #lendFile(name: string): void {
     if (!existsSync(name)) return;
-    const path = this.#root.resolve(toBytePath(name));
+    // A symlink there, which may lead to what only a running system has, makes way as a file does.
+    const path = this.#root.resolve(toBytePath(name), { keepLast: true });
     if (this.#root.find(parentPath(path))?.isDirectory() !== true) return;
     const found = this.#root.find(path);
     if (found?.isDirectory() === true) return;
