@@ -5,10 +5,7 @@ type Level = "debug" | "info" | "warn" | "error";
 /** Most entries that are kept; a group of buildpacks with many alternatives in their plans can cause any number. */
 const entryLimit = 100_000;
 
-/**
- * Keeps log entries until it is known how they are to be shown. What a failed detection logged at debug level is what
- * its user has to see.
- */
+/** Keeps log entries until it is known where they are to be shown: of a failed detection, the user has to see all. */
 export class LogRecorder implements Logger {
   readonly #entries: { readonly level: Level; readonly message: string }[] = [];
   #dropped = 0;
@@ -29,11 +26,9 @@ export class LogRecorder implements Logger {
     this.#add("error", message);
   }
 
-  /** Logs what was recorded, at its own level or with debug entries raised to info. */
-  replay(logger: Logger, { raiseDebug }: { readonly raiseDebug: boolean }): void {
-    for (const { level, message } of this.#entries) {
-      logger[raiseDebug && level === "debug" ? "info" : level](message);
-    }
+  /** Logs what was recorded. */
+  replay(logger: Logger): void {
+    for (const { level, message } of this.#entries) logger[level](message);
     if (this.#dropped > 0) logger.info(`[... ${this.#dropped} more lines left out ...]`);
   }
 

@@ -115,10 +115,10 @@ async function search(
       env: newBuildEnv(environ(options.env)),
       runImageTarget: analyzed.runImage?.target,
     });
-    resolverLogger.replay(logger, { raiseDebug: false });
+    resolverLogger.replay(logger);
     return detected;
   } catch (error) {
-    resolverLogger.replay(logger, { raiseDebug: true });
+    resolverLogger.replay(logger.unfiltered());
     throw error;
   }
 }

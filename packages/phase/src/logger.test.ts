@@ -26,6 +26,15 @@ it("colours only the marks and the headings", () => {
   ]);
 });
 
+it("prints every entry for what a failure has to show", () => {
+  const { entries, logger } = record({ level: "error", color: false });
+  const all = logger.unfiltered();
+  all.debug("d");
+  all.info("i");
+  logger.info("not asked for");
+  expect(entries).toEqual(["d\n", "i\n"]);
+});
+
 it.each([
   ["debug", 4],
   ["INFO", 3],

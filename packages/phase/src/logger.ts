@@ -33,6 +33,8 @@ export interface Logger {
   error(message: string, fields?: LogFields): void;
   /** The heading of a phase inside creator: `===> DETECTING`. */
   phase(name: string): void;
+  /** The same log, for what a failure has to show: prints entries of every level, whatever was asked for. */
+  unfiltered(): Pick<Logger, "debug" | "info" | "warn" | "error">;
   /** Whether lines of that level are printed. */
   enabled(level: "debug" | "info" | "warn" | "error"): boolean;
   /** Whether each line is a JSON object; then nothing else may be written to standard output. */
@@ -97,6 +99,16 @@ export class ConsoleLogger implements Logger {
 
   enabled(level: "debug" | "info" | "warn" | "error"): boolean {
     return this.#pino.isLevelEnabled(level);
+  }
+
+  unfiltered(): Pick<Logger, "debug" | "info" | "warn" | "error"> {
+    const all = this.#pino.child({}, { level: "debug" });
+    return {
+      debug: (message) => all.debug(message),
+      info: (message) => all.info(message),
+      warn: (message) => all.warn(message),
+      error: (message) => all.error(message),
+    };
   }
 
   get isJson(): boolean {
