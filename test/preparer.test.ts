@@ -1,14 +1,16 @@
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { constants, deflateRawSync } from "node:zlib";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { writeBuildpackage, writeBuildpackTo } from "./harness/buildpackage.ts";
 import { type ContainerOptions, runContainer } from "./harness/containers.ts";
 import { type DockerDaemon, startDockerDaemon } from "./harness/docker-daemon.ts";
 import { type FileServer, startFileServer } from "./harness/file-server.ts";
+import { PHASE_USER, PhaseRunner } from "./harness/phase-runner.ts";
 import { type Registry, startRegistry } from "./harness/registry.ts";
 import { requireServer } from "./harness/require-server.ts";
-import { mustRun } from "./harness/run.ts";
+import { mustRun, run } from "./harness/run.ts";
 import {
   type Builder,
   giveToBuildUser,
@@ -166,7 +168,11 @@ value = "from project.toml"
     }
   }
 
-  async function run(volumes: Volumes, command: string[], options: Partial<ContainerOptions> = {}): Promise<string> {
+  async function runPhase(
+    volumes: Volumes,
+    command: string[],
+    options: Partial<ContainerOptions> = {},
+  ): Promise<string> {
     const { code, stdout, stderr } = await builder.run(volumes, command, {
       ...options,
       env: {
@@ -212,15 +218,15 @@ value = "from project.toml"
 
   it("is applied by preparer, and five phases that know of nothing build with it", async () => {
     await withVolumes(app, async (volumes) => {
-      const prepared = await run(volumes, ["preparer", ...ORDER, "-cache-dir", "/cache"]);
+      const prepared = await runPhase(volumes, ["preparer", ...ORDER, "-cache-dir", "/cache"]);
       expect(prepared).toContain("Buildpack archived/buildpack@1.0.0 from");
       const runImage = `${registry.host}/samples/run:1`;
       const outputs = [
-        await run(volumes, ["analyzer", "-run-image", runImage, image("phases")]),
-        await run(volumes, ["detector"], withoutCredentials),
-        await run(volumes, ["restorer", "-cache-dir", "/cache"]),
-        await run(volumes, ["builder"], withoutCredentials),
-        await run(volumes, ["exporter", "-cache-dir", "/cache", image("phases")]),
+        await runPhase(volumes, ["analyzer", "-run-image", runImage, image("phases")]),
+        await runPhase(volumes, ["detector"], withoutCredentials),
+        await runPhase(volumes, ["restorer", "-cache-dir", "/cache"]),
+        await runPhase(volumes, ["builder"], withoutCredentials),
+        await runPhase(volumes, ["exporter", "-cache-dir", "/cache", image("phases")]),
       ];
       expect(outputs[1]).toMatch(/me\/inline +0\.0\.0\narchived\/buildpack +1\.0\.0\nsamples\/procfile +1\.0\.0\n/);
       expectEffects(await shownBy("phases"), outputs.join(""));
@@ -234,7 +240,7 @@ value = "from project.toml"
       });
 
       const asked = server.requests.length;
-      await run(volumes, ["preparer", ...ORDER, "-cache-dir", "/cache"]);
+      await runPhase(volumes, ["preparer", ...ORDER, "-cache-dir", "/cache"]);
       expect(server.requests.slice(asked)).toContain("/archived.tgz");
       expect(await readdir(join(volumes.cache, "prepare/sha256"))).toHaveLength(4);
     });
@@ -243,7 +249,7 @@ value = "from project.toml"
   it("is applied by creator -prepare alone", async () => {
     await withVolumes(app, async (volumes) => {
       const flags = [...ORDER, "-cache-dir", "/cache", "-run-image", `${registry.host}/samples/run:1`];
-      const output = await run(volumes, ["creator", "-prepare", ...flags, image("creator")], { user: "0:0" });
+      const output = await runPhase(volumes, ["creator", "-prepare", ...flags, image("creator")], { user: "0:0" });
       expect(output).toContain("===> PREPARING\n");
       expectEffects(await shownBy("creator"), output);
     });
@@ -252,7 +258,7 @@ value = "from project.toml"
   it("is not applied by creator as platforms start it, which says so", async () => {
     await withVolumes(app, async (volumes) => {
       const flags = [...ORDER, "-run-image", `${registry.host}/samples/run:1`];
-      const output = await run(volumes, ["creator", ...flags, image("unprepared")]);
+      const output = await runPhase(volumes, ["creator", ...flags, image("unprepared")]);
       expect(output).toContain("The build settings in project.toml are not applied");
       expect(output).not.toContain("PREPARING");
       const shown = await shownBy("unprepared");
@@ -268,7 +274,7 @@ value = "from project.toml"
         await mustRun("tar", ["-cf", join(volumes.workspace, "app.tar"), "-C", app, "."]);
         await giveToBuildUser(volumes.workspace);
         const flags = ["-app=/workspace/app.tar", "-cache-dir=/cache", "-uid=1000", "-gid=1000", "-layers=/layers"];
-        const output = await run(
+        const output = await runPhase(
           volumes,
           ["creator", ...flags, ...ORDER, `-run-image=${registry.host}/samples/run:1`, image("tar")],
           { env: { CNB_PREPARE: "true" } },
@@ -281,3 +287,141 @@ value = "from project.toml"
     }
   });
 });
+
+/** What the preparer may take of memory for an archive, in kB, whatever the archive says. */
+const MEMORY_LIMIT = 300_000;
+
+describe.runIf(requireServer("time"))("hostile archives and registries", () => {
+  let runner: PhaseRunner;
+  let server: FileServer;
+
+  beforeAll(async () => {
+    runner = await PhaseRunner.create("preparer");
+    await runner.writeOrder("test/passes");
+    server = await startFileServer();
+  });
+
+  afterAll(async () => {
+    await server?.stop();
+    await runner?.remove();
+  });
+
+  beforeEach(() => runner.reset());
+
+  /** @returns what it says, and what it took: kB of memory, seconds */
+  async function prepare(
+    ...flags: string[]
+  ): Promise<{ code: number | null; output: string; memory: number; seconds: number }> {
+    const peak = join(runner.dir, "peak");
+    const all = ["-buildpacks", runner.buildpacksDir, "-layers", runner.layersDir, "-platform", runner.platformDir];
+    const user = [
+      "-uid",
+      String(PHASE_USER.uid),
+      "-gid",
+      String(PHASE_USER.gid),
+      "-order",
+      join(runner.dir, "order.toml"),
+    ];
+    const command = [join(runner.dir, "preparer"), ...all, ...user, "-app", runner.appDir, ...flags];
+    const started = performance.now();
+    const { code, stdout, stderr } = await run("time", ["--quiet", "--format=%M", `--output=${peak}`, ...command], {
+      env: { PATH: process.env.PATH ?? "", CNB_PLATFORM_API: "0.13", CNB_BUILDPACK_REGISTRY: `${server.url}/index` },
+    });
+    const seconds = (performance.now() - started) / 1000;
+    return { code, output: stdout + stderr, memory: Number(await readFile(peak, "utf8")), seconds };
+  }
+
+  /** Everything in a gzip stream that is made of the same block many times, made without compressing it as often. */
+  async function writeRepeated(name: string, first: Buffer, block: Buffer, times: number): Promise<string> {
+    const flush = { finishFlush: constants.Z_FULL_FLUSH };
+    const head = Buffer.concat([Buffer.from("1f8b0800000000000003", "hex"), deflateRawSync(first, flush)]);
+    const compressed = deflateRawSync(block, { ...flush, level: 9 });
+    const path = join(runner.dir, name);
+    await writeFile(path, Buffer.concat([head, ...Array.from({ length: times }, () => compressed)]));
+    return path;
+  }
+
+  async function expectRefused(name: string, archive: string, message: string): Promise<void> {
+    const out = join(runner.dir, "out");
+    await rm(out, { recursive: true, force: true });
+    const { code, output, memory, seconds } = await prepare("-app", archive, "-app-out", out);
+    const bytes = (await stat(archive)).size;
+    process.stdout.write(
+      `${name}: ${bytes} bytes, refused in ${seconds.toFixed(1)} s with ${(memory / 1000).toFixed(0)} MB\n`,
+    );
+    expect(output).toContain(message);
+    expect(code).toBe(114);
+    expect(memory).toBeLessThan(MEMORY_LIMIT);
+    expect(await readdir(out).catch(() => [])).toEqual([]);
+    expect(await readdir(runner.layersDir)).toEqual([]);
+  }
+
+  it("a sparse file of 10 GiB", async () => {
+    const file = join(runner.dir, "sparse");
+    await mustRun("truncate", ["-s", "10G", file]);
+    await mustRun("tar", ["--sparse", "-cf", join(runner.dir, "sparse.tar"), "-C", runner.dir, "sparse"]);
+    await rm(file);
+    await expectRefused("10 GiB of holes", join(runner.dir, "sparse.tar"), "no entries of type");
+  });
+
+  it("10 GiB that inflate behind the archive's end", async () => {
+    const archive = await writeRepeated("bomb.tgz", Buffer.alloc(1024), Buffer.alloc(1 << 20), 10_240);
+    await expectRefused("10 GiB of zeros", archive, "far more than 4294967296 bytes");
+  });
+
+  it("1,000,000 entries", async () => {
+    const headers = Array.from({ length: 1000 }, (_, at) => tarHeader(`d/${at}/`));
+    const archive = await writeRepeated("entries.tgz", tarHeader("d/"), Buffer.concat(headers), 1000);
+    await expectRefused("1,000,000 entries", archive, "more than 250000 entries");
+  });
+
+  it("a registry whose layer has other bytes than its digest, or whose index names another buildpack", async () => {
+    const layout = await mkdtemp(join(tmpdir(), "lying-"));
+    try {
+      await writeBuildpackage(layout, [{ name: "other/buildpack@1.0.0", build: "true" }]);
+      const index = JSON.parse(await readFile(join(layout, "index.json"), "utf8"));
+      const { digest } = index.manifests[0];
+      const blob = (name: string) => readFile(join(layout, "blobs", name.replace(":", "/")));
+      const manifest = await blob(digest);
+      const { config, layers } = JSON.parse(manifest.toString());
+      server.files.set("/v2/", "{}");
+      server.files.set(`/v2/bp/manifests/${digest}`, manifest);
+      server.files.set(`/v2/bp/blobs/${config.digest}`, await blob(config.digest));
+      const layer = await blob(layers[0].digest);
+      server.files.set(`/v2/bp/blobs/${layers[0].digest}`, layer);
+      const address = `${new URL(server.url).host}/bp@${digest}`;
+      const entry = JSON.stringify({ ns: "my", name: "buildpack", version: "1.0.0", yanked: false, addr: address });
+      server.files.set("/index/bu/il/my_buildpack", entry);
+      const project = (text: string) =>
+        runner.write("app/project.toml", `[_]\nschema-version = "0.2"\n[[io.buildpacks.group]]\n${text}\n`);
+
+      await project('id = "my/buildpack"');
+      const other = await prepare();
+      expect(other.output).toContain("holds 'other/buildpack@1.0.0', not 'my/buildpack@1.0.0'");
+      expect(other.code).toBe(113);
+
+      server.files.set(`/v2/bp/blobs/${layers[0].digest}`, Buffer.from(layer).reverse());
+      await project(`uri = "docker://${address}"`);
+      const lying = await prepare();
+      expect(lying.output).toContain(`expected digest ${layers[0].digest}`);
+      expect(lying.code).toBe(113);
+      expect(await readdir(runner.layersDir)).toEqual([]);
+    } finally {
+      await rm(layout, { recursive: true, force: true });
+      await rm(join(runner.appDir, "project.toml"), { force: true });
+    }
+  });
+});
+
+/** The header of a directory. */
+function tarHeader(name: string): Buffer {
+  const block = Buffer.alloc(512);
+  block.write(name, 0, "latin1");
+  block.write("0000755\0", 100);
+  block.write("        ", 148);
+  block.write("5", 156);
+  block.write("ustar\x0000", 257);
+  const sum = block.reduce((total, byte) => total + byte, 0);
+  block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
+  return block;
+}

@@ -15,18 +15,37 @@ const tarTypes: ReadonlyMap<number, string> = new Map([
   [0o140000, "6"],
 ]);
 
-/** Unpacks a zip archive as `unpackArchive` does. Names with `..`, absolute ones and encrypted entries are refused. */
+/**
+ * Unpacks a zip archive as `unpackArchive` does. Names with `..`, absolute ones and encrypted entries are refused. Its
+ * directory says how much it holds, so one that holds too much is refused before anything is written.
+ */
 export async function unpackZip(file: string, into: string, limits: ArchiveLimits): Promise<void> {
-  let zip: yauzl.ZipFile | undefined;
   try {
-    zip = await yauzl.openPromise(file, { autoClose: false });
-    if (zip.entryCount > limits.maxEntries) throw new LayerError("refused", `more than ${limits.maxEntries} entries`);
-    await extractEntries(entriesOf(zip), { ...limits, root: into, within: into, untrusted: true });
+    await withZip(file, (zip) => checkSize(zip, limits));
+    await withZip(file, (zip) =>
+      extractEntries(entriesOf(zip), { ...limits, root: into, within: into, untrusted: true }),
+    );
   } catch (error) {
     if (error instanceof LayerError) throw error;
     throw new LayerError("corrupt", `the zip archive cannot be read: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+async function withZip(file: string, use: (zip: yauzl.ZipFile) => Promise<void>): Promise<void> {
+  const zip = await yauzl.openPromise(file, { autoClose: false });
+  try {
+    await use(zip);
   } finally {
-    zip?.close();
+    zip.close();
+  }
+}
+
+async function checkSize(zip: yauzl.ZipFile, { maxBytes, maxEntries }: ArchiveLimits): Promise<void> {
+  if (zip.entryCount > maxEntries) throw new LayerError("refused", `more than ${maxEntries} entries`);
+  let bytes = 0;
+  for await (const { uncompressedSize } of zip.eachEntry()) {
+    bytes += uncompressedSize;
+    if (bytes > maxBytes) throw new LayerError("refused", `more than ${maxBytes} bytes of files`);
   }
 }
 

@@ -1,0 +1,36 @@
+import { registryIndexPath } from "@lifecycle/spec-types";
+import { describe, expect, it } from "vitest";
+import { compareVersions } from "./registry-index.ts";
+
+describe("a buildpack registry's index", () => {
+  it.each([
+    ["j", "1/example_j"],
+    ["ja", "2/example_ja"],
+    ["jav", "3/ja/example_jav"],
+    ["java", "ja/va/example_java"],
+    ["java-native", "ja/va/example_java-native"],
+  ])("has %s at %s", (name, path) => {
+    expect(registryIndexPath("example", name)).toBe(path);
+  });
+
+  it.each(["", "..", "UPPER", "a/b", "x".repeat(254)])("has nothing called %j", (name) => {
+    if (name === "..") expect(registryIndexPath("example", name)).toBe("2/example_..");
+    else expect(() => registryIndexPath("example", name)).toThrow(RangeError);
+  });
+
+  it("orders versions as semver.org does", () => {
+    const ordered = [
+      "none",
+      "0.9.0",
+      "1.0.0-alpha",
+      "1.0.0-alpha.1",
+      "1.0.0-alpha.beta",
+      "1.0.0-beta.2",
+      "1.0.0-beta.11",
+      "1.0.0",
+      "1.2.0",
+      "1.10.0",
+    ];
+    expect([...ordered].reverse().sort(compareVersions)).toEqual(ordered);
+  });
+});
