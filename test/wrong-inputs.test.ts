@@ -610,11 +610,10 @@ describe.runIf(requireServer("docker-registry", "skopeo"))("wrong inputs", () =>
   });
 
   describe("directories", () => {
-    /** Takes the layers directory from the user for the time of one run. */
+    /** Takes the right to write the layers directory from its owner for the time of one run. */
     async function withUnwritableLayers(wrong: Wrong): Promise<void> {
       const directories = [runner.layersDir, join(runner.layersDir, "config")];
       for (const directory of directories) await chmod(directory, 0o555);
-      if (isRoot) for (const directory of directories) await chown(directory, 0, 0);
       try {
         await expectFailure(await run(wrong), wrong);
       } finally {
@@ -628,7 +627,7 @@ describe.runIf(requireServer("docker-registry", "skopeo"))("wrong inputs", () =>
         {
           run: ["analyzer", "-run-image", "{registry}/small/run:1", "{registry}/app:1"],
           code: 1,
-          says: "failed to chown volumes: chown {dir}/layers: operation not permitted",
+          says: "failed to write analyzed file: open {dir}/layers/analyzed.toml: permission denied",
         },
       ],
       [
@@ -648,18 +647,27 @@ describe.runIf(requireServer("docker-registry", "skopeo"))("wrong inputs", () =>
         {
           run: ["creator", "-run-image", "{registry}/small/run:1", "{registry}/app:1"],
           code: 1,
-          says: "failed to chown volumes: chown {dir}/layers: operation not permitted",
+          says: "failed to write analyzed file: open {dir}/layers/analyzed.toml: permission denied",
         },
       ],
     ])("%s: layers that cannot be written", (_name, wrong) => withUnwritableLayers(wrong));
 
     it("exporter: a cache that cannot be written", async () => {
       await chmod(runner.cacheDir, 0o555);
-      if (isRoot) await chown(runner.cacheDir, 0, 0);
       const wrong: Wrong = {
         run: ["exporter", "-cache-dir", "{dir}/cache", "{registry}/app:1"],
         code: 1,
-        says: "failed to chown volumes: chown {dir}/cache: operation not permitted",
+        says: "failed to create volume cache: cache directory '{dir}/cache': EACCES: permission denied",
+      };
+      await expectFailure(await run(wrong), wrong);
+    });
+
+    it.runIf(isRoot)("analyzer: layers of another user", async () => {
+      await chown(runner.layersDir, 0, 0);
+      const wrong: Wrong = {
+        run: ["analyzer", "-run-image", "{registry}/small/run:1", "{registry}/app:1"],
+        code: 1,
+        says: "failed to chown volumes: chown {dir}/layers: operation not permitted",
       };
       await expectFailure(await run(wrong), wrong);
     });
@@ -668,7 +676,7 @@ describe.runIf(requireServer("docker-registry", "skopeo"))("wrong inputs", () =>
       const wrong: Wrong = {
         run: ["exporter", "-cache-dir", "{dir}/no-such-directory", "{registry}/app:1"],
         code: 1,
-        says: "cache directory '{dir}/no-such-directory': ENOENT: no such file or directory",
+        says: "failed to create volume cache: cache directory '{dir}/no-such-directory': ENOENT: no such file or directory",
       };
       await expectFailure(await run(wrong), wrong);
     });
