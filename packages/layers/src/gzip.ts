@@ -9,6 +9,12 @@ const blockLength = 1 << 20;
 /** How much of what came before a block it may refer to (RFC 1951), in bytes. */
 const windowLength = 1 << 15;
 
+/** Blocks that are in memory at the same time, of all streams together: two for each core that is used. */
+const blocksAtOnce = Math.min(availableParallelism(), 8) * 2;
+
+/** Streams that are being compressed. */
+let streams = 0;
+
 /** How much output is taken from the thread pool at once, in bytes. */
 const outputLength = 1 << 18;
 
@@ -29,17 +35,17 @@ const lastBlock = Buffer.from([0x03, 0x00]);
 /**
  * Compresses a stream to one gzip member. Blocks of 1 MiB are compressed at the same time on the thread pool, each
  * with the end of the one before as its dictionary, so the bytes depend on the input alone: not on how it was cut into
- * chunks, on timing, or on the number of cores. At most two blocks per core are in memory.
+ * chunks, on timing, or on the number of cores. Streams that run at the same time share the memory for their blocks.
  * @param source its chunks must not be changed by the source after it handed them out
  */
 export async function* gzip(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const atOnce = Math.min(availableParallelism(), 16) * 2;
   const compressing: Promise<Buffer>[] = [];
   let dictionary: Uint8Array | undefined;
   let checksum = 0;
   let length = 0n;
 
   yield gzipHeader;
+  streams++;
   try {
     for await (const block of blocksOf(source)) {
       checksum = crc32(block, checksum);
@@ -54,12 +60,13 @@ export async function* gzip(source: AsyncIterable<Uint8Array> | Iterable<Uint8Ar
       compressed.catch(() => {});
       compressing.push(compressed);
       dictionary = block.subarray(-windowLength);
-      if (compressing.length < atOnce) continue;
+      if (compressing.length < Math.max(blocksAtOnce / streams, 2)) continue;
       const oldest = await compressing.shift();
       if (oldest !== undefined) yield oldest;
     }
     for (const rest of compressing.splice(0)) yield await rest;
   } finally {
+    streams--;
     await Promise.allSettled(compressing);
   }
   const trailer = Buffer.alloc(8);
