@@ -127,6 +127,7 @@ export class Workspace {
           phase: add,
           enabled: () => true,
           isJson: false,
+          unfiltered: () => ({ debug: () => {}, info: add, warn, error: add }),
         },
         transfers: { begin: () => ({ moved: () => {}, end: () => {} }) },
         signal: new AbortController().signal,
