@@ -9,6 +9,8 @@ export interface ArchiveLimits {
   /** Of all files together. */
   readonly maxBytes: number;
   readonly maxEntries: number;
+  /** Ends unpacking with its reason. */
+  readonly signal?: AbortSignal;
 }
 
 /** What a tar needs beside its files' contents, for each entry: headers, extended headers, padding. In bytes. */
@@ -47,10 +49,11 @@ export function unpackTar(tar: AsyncIterable<Uint8Array>, into: string, limits: 
 /** What inflates without end ends here, whether or not it is part of a file. */
 export async function* bounded(
   source: AsyncIterable<Uint8Array>,
-  { maxBytes, maxEntries }: ArchiveLimits,
+  { maxBytes, maxEntries, signal }: ArchiveLimits,
 ): AsyncGenerator<Uint8Array> {
   let left = maxBytes + maxEntries * overheadPerEntry;
   for await (const chunk of source) {
+    signal?.throwIfAborted();
     left -= chunk.length;
     if (left < 0) throw new LayerError("refused", `it unpacks to far more than ${maxBytes} bytes`);
     yield chunk;

@@ -68,3 +68,9 @@ describe("the matrix of docs/preparer.md", () => {
     },
   );
 });
+
+it("docs/preparer.md has every case, and no others", () => {
+  const text = readFileSync(new URL("../../../docs/preparer.md", import.meta.url), "utf8");
+  const written = [...text.matchAll(/^\| ([SOBIFE]\d\d) +\| (.*?) +\| (.*?) +\|$/gm)].map(([, ...cells]) => cells);
+  expect(written).toEqual(CASES.map(({ id, given, result }) => [id, given, result]));
+});

@@ -23,10 +23,10 @@ export async function unpackZip(file: string, into: string, limits: ArchiveLimit
   try {
     await withZip(file, (zip) => checkSize(zip, limits));
     await withZip(file, (zip) =>
-      extractEntries(entriesOf(zip), { ...limits, root: into, within: into, untrusted: true }),
+      extractEntries(entriesOf(zip, limits.signal), { ...limits, root: into, within: into, untrusted: true }),
     );
   } catch (error) {
-    if (error instanceof LayerError) throw error;
+    if (error instanceof LayerError || limits.signal?.aborted) throw error;
     throw new LayerError("corrupt", `the zip archive cannot be read: ${(error as Error).message}`, { cause: error });
   }
 }
@@ -49,8 +49,9 @@ async function checkSize(zip: yauzl.ZipFile, { maxBytes, maxEntries }: ArchiveLi
   }
 }
 
-async function* entriesOf(zip: yauzl.ZipFile): AsyncGenerator<ArchiveEntry> {
+async function* entriesOf(zip: yauzl.ZipFile, signal: AbortSignal | undefined): AsyncGenerator<ArchiveEntry> {
   for await (const entry of zip.eachEntry()) {
+    signal?.throwIfAborted();
     const fromUnix = entry.versionMadeBy >> 8 === 3;
     const unixMode = fromUnix ? entry.externalFileAttributes >>> 16 : 0;
     const isDirectory = entry.fileName.endsWith("/");
