@@ -132,7 +132,7 @@ export class LayoutStore implements ImageStore {
   #choose({ manifests }: ImageIndex, digest: Digest | undefined): Descriptor | undefined {
     if (digest !== undefined) return manifests.find((entry) => entry.digest === digest);
     if (manifests.length === 1) return manifests[0];
-    return manifests.find(({ platform }) => platform !== undefined && satisfies(platform, this.#platform));
+    return manifests.find(({ platform }) => satisfies(platform, this.#platform));
   }
 }
 

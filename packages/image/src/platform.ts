@@ -18,12 +18,16 @@ export function linuxPlatform(architecture: string = process.arch): Platform {
   return { os: "linux", architecture: goArchitectures[architecture] ?? architecture };
 }
 
+/** What an index entry is for that does not say it, as Docker and Go's libraries have it. */
+const impliedPlatform: DescriptorPlatform = { os: "linux", architecture: "amd64" };
+
 /** Whether an index entry for `offered` may be used on `wanted`; what `wanted` leaves open, any entry satisfies. */
-export function satisfies(offered: DescriptorPlatform, wanted: Platform): boolean {
+export function satisfies(offered: DescriptorPlatform | undefined, wanted: Platform): boolean {
+  const { os, architecture, variant, "os.version": osVersion } = offered ?? impliedPlatform;
   return (
-    offered.os === wanted.os &&
-    offered.architecture === wanted.architecture &&
-    (wanted.variant === undefined || offered.variant === wanted.variant) &&
-    (wanted.osVersion === undefined || offered["os.version"] === wanted.osVersion)
+    os === wanted.os &&
+    architecture === wanted.architecture &&
+    (wanted.variant === undefined || variant === wanted.variant) &&
+    (wanted.osVersion === undefined || osVersion === wanted.osVersion)
   );
 }

@@ -86,9 +86,7 @@ export class RegistryStore implements ImageStore {
     const manifestOf = (of: Reference) => untilIntact(() => fetchManifest(client, of), this.#warn);
     let found = await manifestOf(reference);
     if (found !== undefined && isIndex(found.manifest)) {
-      const entry = found.manifest.manifests.find(
-        ({ platform }) => platform !== undefined && satisfies(platform, this.#platform),
-      );
+      const entry = found.manifest.manifests.find(({ platform }) => satisfies(platform, this.#platform));
       if (entry === undefined) return undefined;
       found = await manifestOf(new Reference(reference.registry, reference.repository, entry.digest));
     }
