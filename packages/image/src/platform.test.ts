@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { satisfies } from "./platform.ts";
+import { type Platform, satisfies } from "./platform.ts";
 
 const amd64 = { os: "linux", architecture: "amd64" };
 const arm = { os: "linux", architecture: "arm", variant: "v7" };
 
-test.each([
+test.each<[Platform | undefined, Platform, boolean]>([
   [amd64, amd64, true],
   [{ ...amd64, variant: "v3" }, amd64, true],
   [arm, amd64, false],
