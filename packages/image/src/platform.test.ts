@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
+import type { DescriptorPlatform } from "./descriptor.ts";
 import { type Platform, satisfies } from "./platform.ts";
 
 const amd64 = { os: "linux", architecture: "amd64" };
 const arm = { os: "linux", architecture: "arm", variant: "v7" };
 
-test.each<[Platform | undefined, Platform, boolean]>([
+test.each<[DescriptorPlatform | undefined, Platform, boolean]>([
   [amd64, amd64, true],
   [{ ...amd64, variant: "v3" }, amd64, true],
   [arm, amd64, false],
