@@ -617,6 +617,29 @@ export const CASES: readonly Case[] = [
     expect: { order: "x/y@1.2.3" },
   },
   {
+    id: "B33",
+    given: "a composite buildpack's directory with package.toml",
+    result: "what that names comes along",
+    toml: v2 + group(uri("bp")),
+    setUp: (w) => {
+      other(w, "app/bp", "x/y@1.2.3", '[[order]]\n[[order.group]]\nid = "x/part"\nversion = "1"\n');
+      other(w, "app/part", "x/part@1");
+      w.write("app/bp/package.toml", '[buildpack]\nuri = "."\n[[dependencies]]\nuri = "../part"\n');
+    },
+    expect: { order: "x/y@1.2.3", file: ["layers/prepared/buildpacks/x_part/1/bin/build", "#!/bin/sh"] },
+  },
+  {
+    id: "B34",
+    given: "package.toml files that name each other",
+    result: "112",
+    toml: v2 + group(uri("bp")),
+    setUp: (w) => {
+      other(w, "app/bp");
+      w.write("app/bp/package.toml", '[[dependencies]]\nuri = "../bp"\n');
+    },
+    expect: { error: [112, "name each other 10 deep"] },
+  },
+  {
     id: "B30",
     given: "a buildpack for another system",
     result: "115, saying which",

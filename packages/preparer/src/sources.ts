@@ -21,6 +21,7 @@ import {
   type ProjectBuildpack,
   parseBuildpackageLabel,
   parseBuildpackLayersLabel,
+  parsePackageDependencies,
 } from "@lifecycle/spec-types";
 import { type ArchiveLimits, bounded, unpackArchive } from "./archive.ts";
 import { type BuildpackOnDisk, readBuildpack } from "./builder.ts";
@@ -28,7 +29,7 @@ import { copyTree } from "./copy-tree.ts";
 import type { DownloadCache } from "./download-cache.ts";
 import { explain, failure } from "./errors.ts";
 import { INLINE_VERSION, writeInlineBuildpack } from "./inline.ts";
-import type { Locator } from "./locator.ts";
+import { type Locator, parseLocator } from "./locator.ts";
 import type { RegistryIndex } from "./registry-index.ts";
 
 /** A buildpack that was brought here, in a scratch directory. */
@@ -59,6 +60,9 @@ export interface SourcesOptions {
   readonly limits: ArchiveLimits;
   readonly logger: Logger;
 }
+
+/** How deep package.toml files may name directories with such files. */
+const maxDepth = 10;
 
 /** What a version may be; it becomes a directory's name. */
 const versionPattern = /^(?!\.\.?$)[A-Za-z0-9._+-]+$/;
@@ -96,7 +100,7 @@ export class Sources {
   /** @throws LifecycleError naming the buildpack */
   async fetch(locator: Exclude<Locator, { kind: "builder" | "builder-order" }>, text: string): Promise<Fetched> {
     try {
-      const fetched = await this.#fetch(locator);
+      const fetched = await this.#fetch(locator, this.#options.baseDir, 0);
       for (const buildpack of [fetched.main, ...fetched.dependencies]) checkNames(buildpack);
       return fetched;
     } catch (error) {
@@ -104,10 +108,15 @@ export class Sources {
     }
   }
 
-  async #fetch(locator: Exclude<Locator, { kind: "builder" | "builder-order" }>): Promise<Fetched> {
+  /** @param from where relative paths begin */
+  async #fetch(
+    locator: Exclude<Locator, { kind: "builder" | "builder-order" }>,
+    from: string,
+    depth: number,
+  ): Promise<Fetched> {
     switch (locator.kind) {
       case "path":
-        return this.#fromPath(locator.path);
+        return this.#fromPath(locator.path, from, depth);
       case "url":
         return this.#fromUrl(locator.url, locator.sha256);
       case "image":
@@ -129,12 +138,13 @@ export class Sources {
     }
   }
 
-  async #fromPath(path: string): Promise<Fetched> {
+  async #fromPath(path: string, from: string, depth: number): Promise<Fetched> {
     const { baseDir, limits } = this.#options;
-    const full = resolve(baseDir, path);
+    const full = resolve(from, path);
     if (!existsSync(full)) throw failure("buildpackNotFound", `${full} is not there`);
     const real = realpathSync(full);
-    if (!isAbsolute(path) && relative(realpathSync(baseDir), real).split("/")[0] === "..") {
+    // a buildpack that was named by its absolute path is the platform's, and so are its parts
+    if (!isAbsolute(path) && isWithin(from, baseDir) && !isWithin(real, baseDir)) {
       const remedy = "name it by its absolute path if it is the platform's";
       throw failure("buildpackNotFound", `${path} leads out of the directory of project.toml; ${remedy}`);
     }
@@ -143,7 +153,23 @@ export class Sources {
     if (!stats.isDirectory()) throw failure("buildpackNotFound", `${full} is no directory and no file`);
     const dir = this.#newDir();
     copyTree(real, dir, limits);
-    return { main: { ...this.#read(dir), source: path }, dependencies: [] };
+    return { main: { ...this.#read(dir), source: path }, dependencies: await this.#dependenciesOf(real, depth) };
+  }
+
+  /** What the package.toml of a composite buildpack's directory names; its paths begin there. */
+  async #dependenciesOf(dir: string, depth: number): Promise<readonly FetchedBuildpack[]> {
+    const file = join(dir, "package.toml");
+    if (!isFile(file)) return [];
+    if (depth === maxDepth) throw failure("buildpackNotFound", `package.toml files name each other ${maxDepth} deep`);
+    const dependencies: FetchedBuildpack[] = [];
+    for (const uri of parsePackageDependencies(readFileSync(file, "utf8"), file)) {
+      const exists = (path: string) => existsSync(resolve(dir, path));
+      const locator = parseLocator(uri, { isInBuilder: () => false, exists });
+      if (locator.kind === "builder" || locator.kind === "builder-order") continue;
+      const fetched = await this.#fetch(locator, dir, depth + 1);
+      dependencies.push(fetched.main, ...fetched.dependencies);
+    }
+    return dependencies;
   }
 
   async #fromUrl(url: URL, sha256: string | undefined): Promise<Fetched> {
@@ -258,8 +284,7 @@ export class Sources {
     const path = join(appDir, inline);
     if (!existsSync(path)) return undefined;
     const real = realpathSync(path);
-    const isInside = relative(realpathSync(appDir), real).split("/")[0] !== "..";
-    return isInside && isFile(real) ? readFileSync(real, "utf8") : undefined;
+    return isWithin(real, appDir) && isFile(real) ? readFileSync(real, "utf8") : undefined;
   }
 }
 
@@ -269,6 +294,10 @@ function checkNames({ id, version }: FetchedBuildpack): void {
   if (!versionPattern.test(version)) {
     throw failure("buildpackMismatch", `${JSON.stringify(version)} cannot be the version of '${id}'`);
   }
+}
+
+function isWithin(path: string, directory: string): boolean {
+  return relative(realpathSync(directory), realpathSync(path)).split("/")[0] !== "..";
 }
 
 async function* withDigest(source: AsyncIterable<Uint8Array>, diffId: Digest): AsyncGenerator<Uint8Array> {

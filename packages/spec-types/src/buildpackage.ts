@@ -1,4 +1,4 @@
-import { readJson } from "./decode.ts";
+import { readJson, readToml } from "./decode.ts";
 import { FormatError } from "./format-error.ts";
 import { type OrderGroup, readOrderGroup } from "./order-toml.ts";
 
@@ -41,4 +41,19 @@ export function parseBuildpackLayersLabel(text: string): readonly PackagedBuildp
         order: buildpack.tables("order", readOrderGroup),
       })),
     );
+}
+
+/**
+ * Reads package.toml, which lies beside the buildpack.toml of a composite buildpack and says where its parts come from.
+ *
+ * @returns their URIs
+ * @throws FormatError
+ */
+export function parsePackageDependencies(text: string, file: string): readonly string[] {
+  return readToml(text, file).tables("dependencies", (dependency) => {
+    const uri = dependency.optionalString("uri");
+    const image = dependency.optionalString("image");
+    if (uri === undefined && image === undefined) throw dependency.error("a dependency needs a uri", []);
+    return uri ?? `docker://${image}`;
+  });
 }

@@ -48,6 +48,7 @@ export {
   type PackagedBuildpack,
   parseBuildpackageLabel,
   parseBuildpackLayersLabel,
+  parsePackageDependencies,
 } from "./buildpackage.ts";
 export { DEFAULTS, ENV, LAYERS_PLACEHOLDER, MODULE_ENV } from "./environment.ts";
 export { type ExtensionDescriptor, extensionTargets, parseExtensionDescriptor } from "./extension-toml.ts";

@@ -1,4 +1,4 @@
-import type { Shape, TableShape } from "./schema.ts";
+import type { Fields, Shape, TableShape } from "./schema.ts";
 
 // What project.toml may hold, by schema version (extensions/project-descriptor.md at 0.1 and 0.2; 0.3 as the RFC
 // "Execution Environments" has it). Types, reader and JSON Schema all follow from these.
@@ -137,61 +137,37 @@ const underscore = {
 const additions = <G extends Shape>(doc: string, entries: G) =>
   ({ kind: "table", doc, fields: { group: entries } }) as const;
 
-export const PROJECT_0_2 = {
-  kind: "table",
-  doc: "project.toml, schema version 0.2",
-  fields: {
-    _: underscore,
-    io: {
-      kind: "table",
-      doc: "Tables of the domain io.",
-      fields: {
-        buildpacks: {
-          kind: "table",
-          doc: "How the project is built.",
-          fields: {
-            "schema-version": string("The version of this table's schema."),
-            builder,
-            include,
-            exclude,
-            group: group(groupDoc),
-            pre: additions(preDoc, group(preDoc)),
-            post: additions(postDoc, group(postDoc)),
-            build: { kind: "table", doc: "The build.", fields: { env } },
-            env: { kind: "table", doc: "Older place of build.env.", fields: { build: env } },
-            lifecycle,
-          },
-        },
-      },
-    },
-  },
-} as const satisfies TableShape;
+/** What the later versions have in common, with the shapes of a group and of the environment that each has. */
+const buildpacksFields = <G extends Shape, E extends Shape>(groupOf: (doc: string) => G, variables: E) =>
+  ({
+    "schema-version": string("The version of this table's schema."),
+    builder,
+    include,
+    exclude,
+    group: groupOf(groupDoc),
+    pre: additions(preDoc, groupOf(preDoc)),
+    post: additions(postDoc, groupOf(postDoc)),
+    build: { kind: "table", doc: "The build.", fields: { env: variables } },
+    lifecycle,
+  }) as const;
 
-export const PROJECT_0_3 = {
-  kind: "table",
-  doc: "project.toml, schema version 0.3",
-  fields: {
-    _: underscore,
-    io: {
-      kind: "table",
-      doc: "Tables of the domain io.",
-      fields: {
-        buildpacks: {
-          kind: "table",
-          doc: "How the project is built.",
-          fields: {
-            "schema-version": string("The version of this table's schema."),
-            builder,
-            include,
-            exclude,
-            group: groupWithExecEnv(groupDoc),
-            pre: additions(preDoc, groupWithExecEnv(preDoc)),
-            post: additions(postDoc, groupWithExecEnv(postDoc)),
-            build: { kind: "table", doc: "The build.", fields: { env: envWithExecEnv } },
-            lifecycle,
-          },
-        },
+const project = <F extends Fields>(version: string, fields: F) =>
+  ({
+    kind: "table",
+    doc: `project.toml, schema version ${version}`,
+    fields: {
+      _: underscore,
+      io: {
+        kind: "table",
+        doc: "Tables of the domain io.",
+        fields: { buildpacks: { kind: "table", doc: "How the project is built.", fields } },
       },
     },
-  },
-} as const satisfies TableShape;
+  }) as const;
+
+export const PROJECT_0_2 = project("0.2", {
+  ...buildpacksFields(group, env),
+  env: { kind: "table", doc: "Older place of build.env.", fields: { build: env } } as const,
+});
+
+export const PROJECT_0_3 = project("0.3", buildpacksFields(groupWithExecEnv, envWithExecEnv));
