@@ -4,7 +4,7 @@ import { InstructionError } from "./error.ts";
 export type Flags = ReadonlyMap<string, readonly string[]>;
 
 /** Flags that may stand without a value. */
-const switches = new Set(["link", "parents", "keep-git-dir", "unpack"]);
+const switches = new Set(["link", "keep-git-dir"]);
 
 /**
  * Takes the flags off the beginning of an instruction's arguments.

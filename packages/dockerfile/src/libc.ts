@@ -12,7 +12,7 @@ const signatures = {
   llistxattr: { args: ["ptr", "ptr", "u64"], returns: "i64" },
   lgetxattr: { args: ["ptr", "ptr", "ptr", "u64"], returns: "i64" },
   lsetxattr: { args: ["ptr", "ptr", "ptr", "u64", "i32"], returns: "i32" },
-  mknod: { args: ["ptr", "u32", "u64"], returns: "i32" },
+  syscall: { args: ["i64", "i64", "ptr", "u64", "u64"], returns: "i64" },
   chroot: { args: ["ptr"], returns: "i32" },
   chdir: { args: ["ptr"], returns: "i32" },
   setgroups: { args: ["u64", "ptr"], returns: "i32" },

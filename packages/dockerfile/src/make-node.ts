@@ -4,6 +4,10 @@ import { InstructionError } from "./error.ts";
 import { libc } from "./libc.ts";
 import type { SpecialFile } from "./tree-writer.ts";
 
+/** mknodat(2) by number, since the C library has it as a function only since glibc 2.33. */
+const mknodat = process.arch === "arm64" ? 33 : 259;
+const AT_FDCWD = -100;
+
 const typeBits = { fifo: 0o010000, character: 0o020000, block: 0o060000 } as const;
 
 /** Makes a device or a pipe that only root may use so far. @throws InstructionError `failed` */
@@ -19,7 +23,8 @@ export function makeNode(path: BytePath, { kind, major, minor }: SpecialFile): v
     const file = libc.text(path);
     // makedev(3)
     const device = BigInt((minor & 0xff) | ((major & 0xfff) << 8)) | (BigInt(minor & 0xfff00) << 12n);
-    if (libc.call.mknod(libc.pointer(file), typeBits[kind] | 0o600, device) !== 0) {
+    const mode = typeBits[kind] | 0o600;
+    if (Number(libc.call.syscall(mknodat, AT_FDCWD, libc.pointer(file), mode, device)) !== 0) {
       throw new Error(`mknod: error ${libc.errno()}`);
     }
   } catch (error) {

@@ -62,8 +62,8 @@ export function parseTrigger(trigger: string, place: Place): Instruction {
 const flagsOf: Readonly<Record<string, readonly string[]>> = {
   FROM: ["platform"],
   RUN: ["mount", "network", "security"],
-  COPY: ["from", "chown", "chmod", "link", "parents", "exclude"],
-  ADD: ["chown", "chmod", "checksum", "keep-git-dir", "link", "exclude", "unpack"],
+  COPY: ["from", "chown", "chmod", "link", "exclude"],
+  ADD: ["chown", "chmod", "checksum", "keep-git-dir", "link", "exclude"],
   HEALTHCHECK: ["interval", "timeout", "start-period", "start-interval", "retries"],
 };
 
