@@ -11,15 +11,23 @@ import type { PhaseContext } from "./run-phase.ts";
 /** Whether an image may be read. */
 export type AccessCheck = (image: string) => Promise<boolean>;
 
-/** Asks the image's registry; a daemon's or a layout's images are all taken as readable. */
-export function accessChecker(context: PhaseContext): AccessCheck {
+/** How long a registry may take to show whether an image can be read, in milliseconds: there may be another mirror. */
+const patienceWithMirrors = 10_000;
+
+/**
+ * Asks the image's registry; a daemon's or a layout's images are all taken as readable.
+ *
+ * @param patience after how many milliseconds without an answer an image counts as not readable
+ */
+export function accessChecker(context: PhaseContext, patience: number = patienceWithMirrors): AccessCheck {
   const { inputs } = context;
   if (inputs.useDaemon || inputs.useLayout) {
     return () => Promise.resolve(true);
   }
   return async (image) => {
     try {
-      await (await openRegistry(context, [image])).checkRead(image);
+      const signal = AbortSignal.any([context.signal, AbortSignal.timeout(patience)]);
+      await (await openRegistry({ ...context, signal }, [image])).checkRead(image);
       return true;
     } catch {
       context.signal.throwIfAborted();
