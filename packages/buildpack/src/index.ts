@@ -9,7 +9,6 @@ export type { Logger } from "./logger.ts";
 export { type Buildpack, type Extension, escapeId, kindOf, type Module, type ModuleKind, nameOf } from "./module.ts";
 export { type Candidate, mergeSystemBuildpacks, prependExtensions, type VerifyApi, verifyOrder } from "./order.ts";
 export { openPipe, type Pipe } from "./pipe.ts";
-export { trackGroup } from "./process-groups.ts";
 export { ProcessMap } from "./process-map.ts";
 export { describeEnd, type Program, type ProgramEnd, runCaptured, runLive } from "./program.ts";
 export { type SbomFile, sbomFileName } from "./sbom.ts";

@@ -40,7 +40,7 @@ export async function download(
   url: string,
   directory: string,
   checksum: string | undefined,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
 ): Promise<Download> {
   const path = join(
     directory,
@@ -48,7 +48,7 @@ export async function download(
   );
   const remove = () => rm(path, { force: true });
   try {
-    const response = await fetch(url, { signal: signal ?? null });
+    const response = await fetch(url, { signal });
     if (!response.ok || response.body === null) {
       throw new InstructionError("failed", `the server answered ${response.status} ${response.statusText}`.trimEnd());
     }
@@ -70,7 +70,7 @@ export async function download(
     return { path, name: posix.basename(new URL(url).pathname), digest, remove };
   } catch (error) {
     await remove();
-    signal?.throwIfAborted();
+    signal.throwIfAborted();
     const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : "";
     const what = error instanceof Error ? error.message : String(error);
     throw new InstructionError("failed", `${url} cannot be fetched: ${what}${cause}`, { cause: error });

@@ -68,7 +68,8 @@ export interface ApplyOptions {
   readonly log?: (line: string) => void;
   /** Gives the root of another image, for `COPY --from`. */
   readonly imageRoot?: (reference: string) => Promise<string>;
-  readonly signal?: AbortSignal;
+  /** Stops it: a RUN with all that it started, a download, a copy. */
+  readonly signal: AbortSignal;
 }
 
 /** What a Dockerfile made of its base. */
@@ -81,7 +82,7 @@ export interface Applied {
 
 /**
  * Applies a Dockerfile of one stage to a root. FROM is taken for granted: the root is of the image that it names.
- * @throws DockerfileError with file, line and instruction
+ * @throws DockerfileError with file, line and instruction; `aborted`, whose cause is the signal's reason
  */
 export async function applyDockerfile(dockerfile: Dockerfile, options: ApplyOptions): Promise<Applied> {
   const [stage, second] = dockerfile.stages;
@@ -95,11 +96,12 @@ export async function applyDockerfile(dockerfile: Dockerfile, options: ApplyOpti
   for (const [index, instruction] of instructions.entries()) {
     options.log?.(`Step ${index + 1}/${instructions.length} : ${instruction.source}`);
     try {
-      options.signal?.throwIfAborted();
+      options.signal.throwIfAborted();
       await build.apply(instruction);
     } catch (error) {
-      if (options.signal?.aborted === true) {
-        throw new DockerfileError("aborted", instruction.place, `${instruction.kind} was stopped`, { cause: error });
+      if (options.signal.aborted) {
+        const cause = options.signal.reason;
+        throw new DockerfileError("aborted", instruction.place, `${instruction.kind} was stopped`, { cause });
       }
       throw atInstruction(instruction.place, instruction.source, error);
     }
@@ -350,7 +352,7 @@ class Build {
       gid: user.gid,
       groups: user.groups,
     });
-    signal?.throwIfAborted();
+    signal.throwIfAborted();
     if (end.kind === "exited" && end.code === 0) return;
     const said = tail.text();
     throw new InstructionError(
@@ -461,7 +463,7 @@ class Build {
       into: fromLatin1(into),
       isIgnored,
       ...(owner === undefined ? {} : { owner }),
-      ...(signal === undefined ? {} : { signal }),
+      signal,
     });
     return new Set([...writer.touched, ...touched]);
   }

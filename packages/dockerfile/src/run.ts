@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { closeSync, read, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { openPipe, type ProgramEnd, trackGroup } from "@lifecycle/buildpack";
+import { openPipe, type ProgramEnd } from "@lifecycle/buildpack";
 import type { ExecRequest } from "./exec-in-root.ts";
 import { libc } from "./libc.ts";
 
@@ -14,7 +14,8 @@ export interface RunRequest extends ExecRequest {
   readonly output: (chunk: Buffer) => void;
   /** A private directory for files that last as long as this. */
   readonly workDirectory: string;
-  readonly signal: AbortSignal | undefined;
+  /** Stops the program, and all that it started. */
+  readonly signal: AbortSignal;
 }
 
 /** Milliseconds that a program has to end when it is told to. */
@@ -41,16 +42,15 @@ export async function runInRoot(request: RunRequest): Promise<ProgramEnd> {
 
 async function runHelper([program = "", ...args]: readonly string[], request: RunRequest): Promise<ProgramEnd> {
   const { signal, output, root } = request;
-  signal?.throwIfAborted();
+  signal.throwIfAborted();
   adoptOrphans();
   const { readFd, writeFd } = openPipe();
   // The helper needs nothing of our environment; it must not even see it.
   const child = spawn(program, args, { cwd: "/", env: {}, stdio: ["ignore", writeFd, writeFd], detached: true });
   closeSync(writeFd);
   const { pid } = child;
-  const untrack = pid === undefined ? () => {} : trackGroup(pid);
   const stop = pid === undefined ? () => {} : () => stopGroup(pid);
-  signal?.addEventListener("abort", stop);
+  signal.addEventListener("abort", stop);
   const ended = new Promise<ProgramEnd>((resolve) => {
     child.once("error", (error) => resolve({ kind: "notStarted", reason: `${program}: ${error.message}` }));
     child.once("exit", (code, killedBy) => {
@@ -65,9 +65,8 @@ async function runHelper([program = "", ...args]: readonly string[], request: Ru
     await readAll(readFd, output);
     return await ended;
   } finally {
-    signal?.removeEventListener("abort", stop);
+    signal.removeEventListener("abort", stop);
     closeSync(readFd);
-    untrack();
   }
 }
 
