@@ -1,7 +1,10 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { toBytePath } from "@lifecycle/layers";
+import { LifecycleError } from "@lifecycle/phase";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Workspace } from "./test-workspace.ts";
 import { recover, Transaction } from "./transaction.ts";
@@ -144,6 +147,21 @@ describe("all or nothing", () => {
     expect(error?.exitCode).toBe(110);
     expect(workspace.files(workspace.dir)).toEqual(before);
     expect(readFileSync(join(workspace.app, "a.log"), "utf8")).toBe("kept");
+  });
+
+  it("a run that is told to stop while it downloads leaves everything as it was", async () => {
+    const server = createServer((_request, response) => void response.writeHead(200).write("some bytes"));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    project(`[[io.buildpacks.group]]\nuri = "http://127.0.0.1:${port}/bp.tgz"\n`);
+    const before = workspace.files(workspace.dir);
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(new LifecycleError("stopped by SIGTERM", 143)), 300);
+    const { error } = await workspace.prepare({ signal: controller.signal });
+    expect(error).toMatchObject({ exitCode: 143 });
+    expect(workspace.files(workspace.dir)).toEqual(before);
+    server.closeAllConnections();
+    server.close();
   });
 
   it("what a killed run took away is put back by the next one", async () => {
