@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { ImageError } from "./errors.ts";
 import { ConnectionError } from "./registry/connection-error.ts";
 import { connectionError, describe, discard, HttpClient, type HttpResponse, readBody } from "./registry/http.ts";
@@ -121,9 +120,7 @@ export class Downloader {
     }
     const { observer = noObserver } = this.#options;
     const place = `${url.origin}${url.pathname}`;
-    // what will have this digest is not known yet: the observer only tells downloads apart by it
-    const blob = `sha256:${createHash("sha256").update(url.href).digest("hex")}` as const;
-    const progress = observer.begin({ direction: "download", place, blob, size });
+    const progress = observer.begin({ direction: "download", place, blob: undefined, size });
     let response = first;
     let offset = 0;
     let done = false;

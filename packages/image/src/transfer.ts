@@ -5,8 +5,8 @@ export interface Transfer {
   readonly direction: "upload" | "download";
   /** Where it goes or comes from: a repository with its registry, a layout's directory, a daemon's image. */
   readonly place: string;
-  /** The blob's digest; of a layer that is compressed on its way, its diff ID. */
-  readonly blob: Digest;
+  /** The blob's digest; of a layer that is compressed on its way, its diff ID; undefined for a file that has none yet. */
+  readonly blob: Digest | undefined;
   /** The blob's size in bytes; undefined if it is known only at the end. */
   readonly size: number | undefined;
 }

@@ -100,11 +100,14 @@ export class TransferDisplay implements TransferObserver {
     const share = transfer.size === undefined ? 0 : Math.min(bytes / Math.max(transfer.size, 1), 1);
     const filled = Math.round(share * width);
     const bar = transfer.size === undefined ? "" : `[${"=".repeat(filled)}${" ".repeat(width - filled)}] `;
-    return `${transfer.blob.slice(0, 19)} ${bar}${this.#figures(running)}`;
+    return `${(transfer.blob ?? transfer.place).slice(0, 19)} ${bar}${this.#figures(running)}`;
   }
 }
 
 function label({ direction, blob, place }: Transfer): string {
+  if (blob === undefined) {
+    return direction === "upload" ? `Uploading ${place}` : `Downloading ${place}`;
+  }
   return direction === "upload" ? `Uploading ${blob} to ${place}` : `Downloading ${blob} from ${place}`;
 }
 
