@@ -31,6 +31,17 @@ it("writes through a symlink", () => {
   expect(readFileSync(target, "utf8")).toBe("new");
 });
 
+it("takes no notice of what a killed process of the same number left behind", () => {
+  const path = join(directory, "report.toml");
+  const elsewhere = join(directory, "elsewhere");
+  writeFileSync(elsewhere, "untouched");
+  symlinkSync(elsewhere, `${path}.${process.pid}.tmp`);
+  writeFileAtomic(path, "whole");
+  expect(readFileSync(path, "utf8")).toBe("whole");
+  expect(readFileSync(elsewhere, "utf8")).toBe("untouched");
+  expect(readdirSync(directory).sort()).toEqual(["elsewhere", "report.toml"]);
+});
+
 it("names the path when it cannot write", () => {
   expect(() => writeFileAtomic(join(directory, "file\0"), "x")).toThrow();
   writeFileSync(join(directory, "plain"), "");

@@ -15,6 +15,8 @@ export function writeFileAtomic(path: string, content: string): void {
   }
   const temporary = `${target}.${process.pid}.tmp`;
   try {
+    // Of a process that was killed: in containers, the next one has its number.
+    rmSync(temporary, { force: true, recursive: true });
     writeFileSync(temporary, content, { flag: "wx" });
     renameSync(temporary, target);
   } catch (error) {
