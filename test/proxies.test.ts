@@ -14,6 +14,8 @@ import { copyImage, inspectImage } from "./harness/skopeo.ts";
 /** A name that no resolver knows: only a proxy leads there. The registry's certificate has it. */
 const HOST = "registry.example";
 
+const BROKEN_CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIBAAAA\n-----END CERTIFICATE-----\n";
+
 describe.runIf(requireServer("docker-registry", "openssl", "skopeo"))("behind a proxy", () => {
   let dir: string;
   let registry: Registry;
@@ -77,8 +79,9 @@ describe.runIf(requireServer("docker-registry", "openssl", "skopeo"))("behind a 
     const name = `${host}/some/app`;
     const app = await makeBuiltApp(`${host}/run/image:1`, { layer: 500_000 });
     try {
-      // Where the user whom the exporter runs as can read it.
-      const ca = await app.runner.write("ca.pem", registry.ca === undefined ? "" : await readFile(registry.ca, "utf8"));
+      // Where the user whom the exporter runs as can read it; a certificate that cannot be parsed is no obstacle.
+      const certificate = registry.ca === undefined ? "" : await readFile(registry.ca, "utf8");
+      const ca = await app.runner.write("ca.pem", `${BROKEN_CERTIFICATE}${certificate}`);
       const outcome = await app.runner.run("exporter", [...app.exportArgs, name], { ...env, SSL_CERT_FILE: ca });
       expect(outcome.code, outcome.stdout).toBe(0);
     } finally {

@@ -64,9 +64,9 @@ export class HttpClient {
    */
   async send(request: HttpRequest): Promise<HttpResponse> {
     const { method, url, headers, body, signal } = request;
-    signal?.throwIfAborted();
     const length = body instanceof Uint8Array ? { "content-length": String(body.length) } : {};
     const route = await this.#route(url);
+    signal?.throwIfAborted();
     const outgoing = (route.to.protocol === "https:" ? https : http).request({
       ...addressOf(route.to),
       path: route.path,
@@ -84,9 +84,14 @@ export class HttpClient {
       );
       for (const event of ["connect", "close"]) socket.once(event, () => clearTimeout(timer));
     });
-    const abort = () => outgoing.destroy(new Error("given up"));
-    signal?.addEventListener("abort", abort, { once: true });
+    let abort = () => {};
     const answer = new Promise<http.IncomingMessage>((resolve, reject) => {
+      abort = () => {
+        outgoing.destroy(new Error("given up"));
+        // A request that still waits for its connection, say through a proxy, says nothing when it is destroyed.
+        reject(new Error("given up"));
+      };
+      signal?.addEventListener("abort", abort, { once: true });
       outgoing.once("response", resolve);
       // Stays for the life of the request: a connection may fail again after the answer.
       outgoing.on("error", reject);
@@ -98,7 +103,7 @@ export class HttpClient {
     answer.catch(() => {});
     const source = { failed: false };
     try {
-      if (typeof body === "function") await sendStream(outgoing, noticing(body(), source));
+      if (typeof body === "function") await sendStream(outgoing, noticing(body(), source), answer);
       else outgoing.end(body);
       const message = await answer;
       // An answer before the end of the body, such as 401: nobody will want the rest.
@@ -171,16 +176,22 @@ async function* noticing(body: AsyncIterable<Uint8Array>, source: { failed: bool
   }
 }
 
-/** Writes no faster than the connection takes it, and stops as soon as the server has answered or is gone. */
-async function sendStream(outgoing: http.ClientRequest, body: AsyncIterable<Uint8Array>): Promise<void> {
+/**
+ * Writes no faster than the connection takes it, and stops as soon as the server has answered or is gone.
+ * @param answer settles then
+ */
+async function sendStream(
+  outgoing: http.ClientRequest,
+  body: AsyncIterable<Uint8Array>,
+  answer: Promise<unknown>,
+): Promise<void> {
   let over = false;
   let wake = () => {};
   const end = () => {
     over = true;
     wake();
   };
-  outgoing.once("response", end);
-  outgoing.once("close", end);
+  answer.then(end, end);
   outgoing.on("drain", () => wake());
   for await (const chunk of body) {
     if (over) return;
@@ -236,8 +247,15 @@ export async function readBody({ request, body }: HttpResponse, limit: number): 
   return Buffer.concat(chunks);
 }
 
+/** What is read of a body that nobody wants, so that its connection can be used again, in bytes. */
+const maxDiscarded = 256 * 1024;
+
 /** Gives a body up; its connection is kept if nothing much is left of it. */
 export function discard({ body }: HttpResponse): void {
+  let left = maxDiscarded;
   body.on("error", () => {});
-  body.resume();
+  body.on("data", (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) body.destroy();
+  });
 }

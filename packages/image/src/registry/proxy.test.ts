@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
-import { HttpClient, readBody } from "./http.ts";
+import { discard, HttpClient, readBody } from "./http.ts";
 import { Proxies } from "./proxy.ts";
 import { Trust } from "./trust.ts";
 
@@ -48,11 +48,14 @@ describe("which requests go through a proxy", () => {
     expect(new Proxies({ HTTP_PROXY: "", NO_PROXY: "a.io" }).find(new URL("https://b.io"))).toBeUndefined();
   });
 
-  test.each(["socks5://user:secret@proxy:1080", "http://"])("an address that is none: %s", (HTTP_PROXY) => {
-    const find = () => new Proxies({ HTTP_PROXY }).find(new URL("http://a.io"));
-    expect(find).toThrow(/^HTTP_PROXY names no proxy/);
-    expect(find).not.toThrow(/secret/);
-  });
+  test.each(["socks5://user:secret@proxy:1080", "http://me:secret%@proxy", "http://"])(
+    "an address that is none: %s",
+    (HTTP_PROXY) => {
+      const find = () => new Proxies({ HTTP_PROXY }).find(new URL("http://a.io"));
+      expect(find).toThrow(/^HTTP_PROXY names no proxy/);
+      expect(find).not.toThrow(/secret/);
+    },
+  );
 
   test("the header of a client of a CGI program is not taken for a setting", () => {
     const proxies = new Proxies({ ...settings, REQUEST_METHOD: "GET" });
@@ -112,6 +115,38 @@ describe("a proxy", () => {
     expect(targets).toEqual(["a.io:443"]);
   });
 
+  test("is asked for an IPv6 address in brackets", async () => {
+    const server = createServer();
+    const targets: string[] = [];
+    server.on("connect", ({ url }, socket) => {
+      targets.push(url ?? "");
+      socket.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+    });
+    const http = client({ HTTPS_PROXY: `http://127.0.0.1:${await listen(server)}` });
+    await expect(http.send({ method: "GET", url: new URL("https://[fd00::1]/v2/") })).rejects.toThrow("403 Forbidden");
+    expect(targets).toEqual(["[fd00::1]:443"]);
+  });
+
+  test("that leads nowhere is not waited for when the request is given up", async () => {
+    const server = createServer();
+    const connected = new Promise<void>((resolve) => {
+      server.on("connect", (_, socket) => {
+        socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
+        resolve();
+      });
+    });
+    const http = client({ HTTPS_PROXY: `http://127.0.0.1:${await listen(server)}` });
+    const stop = new AbortController();
+    const body = async function* () {
+      for (;;) yield Buffer.alloc(64 * 1024);
+    };
+    const url = new URL("https://a.io/v2/");
+    const sending = http.send({ method: "PATCH", url, body, signal: stop.signal });
+    await connected;
+    stop.abort(new Error("stopped"));
+    await expect(sending).rejects.toThrow("stopped");
+  });
+
   test("that is not there may come back", async () => {
     const port = await listen(createServer());
     for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve));
@@ -134,5 +169,23 @@ describe("a proxy", () => {
     const waiting = http.send({ method: "GET", url, signal: stop.signal });
     stop.abort(new Error("stopped"));
     await expect(waiting).rejects.toThrow("stopped");
+  });
+
+  test("an answer that nobody wants is not read without end", async () => {
+    let ended = false;
+    const server = createServer((_, response) => {
+      response.once("close", () => {
+        ended = true;
+      });
+      const more = () => {
+        while (!response.destroyed && response.write(Buffer.alloc(64 * 1024)));
+      };
+      response.on("drain", more);
+      more();
+    });
+    const url = new URL(`http://127.0.0.1:${await listen(server)}/`);
+    const http = new HttpClient({ trust: new Trust({}), verify: true });
+    discard(await http.send({ method: "GET", url }));
+    await expect.poll(() => ended).toBe(true);
   });
 });

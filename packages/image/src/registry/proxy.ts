@@ -55,9 +55,19 @@ function variable(env: Env, name: string): string {
 function parseProxy(name: string, value: string): URL {
   const text = value.includes("://") ? value : `http://${value}`;
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url !== undefined && /^https?:$/.test(url.protocol) && url.hostname !== "") return url;
+  if (url !== undefined && /^https?:$/.test(url.protocol) && url.hostname !== "" && isEscaped(url)) return url;
   // It is not shown, as it may hold a password.
   throw new ImageError("invalid", `${name} names no proxy: an address like http://proxy.example.com:3128 is expected`);
+}
+
+/** Whether name and password can be told: a percent sign in them must be written as %25. */
+function isEscaped({ username, password }: URL): boolean {
+  try {
+    decodeURIComponent(`${username}${password}`);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function parseNoProxy(text: string): DirectRule[] {

@@ -28,7 +28,7 @@ export class Trust {
 
   /** What TLS connections are made with. Files that cannot be read count as absent. */
   secureContext(): Promise<SecureContext> {
-    this.#context ??= this.certificates().then((ca) => createSecureContext({ ca }));
+    this.#context ??= this.certificates().then(contextOf);
     return this.#context;
   }
 
@@ -50,6 +50,24 @@ export class Trust {
     }
     // An image with nothing in /etc/ssl, such as one made from scratch, still reaches public registries.
     return found.size === 0 && !file && !directories ? [...rootCertificates] : [...found];
+  }
+}
+
+/** One certificate that cannot be parsed must not make all others useless; Go and OpenSSL leave it out as well. */
+function contextOf(certificates: readonly string[]): SecureContext {
+  try {
+    return createSecureContext({ ca: [...certificates] });
+  } catch {
+    return createSecureContext({ ca: certificates.filter(isUsable) });
+  }
+}
+
+function isUsable(certificate: string): boolean {
+  try {
+    createSecureContext({ ca: certificate });
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -1,5 +1,6 @@
 import * as http from "node:http";
 import * as https from "node:https";
+import { isIP } from "node:net";
 import type { Duplex } from "node:stream";
 import * as tls from "node:tls";
 import { ConnectionError } from "./connection-error.ts";
@@ -34,13 +35,21 @@ export class TunnelAgent extends https.Agent {
 
   async #connect({ host, port }: https.RequestOptions): Promise<Duplex> {
     const hostname = host ?? "";
-    const socket = await openTunnel(this.#proxy, this.#tls, `${hostname}:${port ?? 443}`);
+    const target = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port ?? 443}`;
+    const socket = await openTunnel(this.#proxy, this.#tls, target);
     return new Promise((resolve, reject) => {
-      const servername = /^[\d.]+$|:/.test(hostname) ? {} : { servername: hostname };
+      const servername = isIP(hostname) === 0 ? { servername: hostname } : {};
       const secured = tls.connect({ socket, host: hostname, ...servername, ...this.#tls }, () => {
         secured.off("error", reject);
+        clearTimeout(timer);
         resolve(secured);
       });
+      // The request's own timeout begins when it has its connection.
+      const timer = setTimeout(
+        () => secured.destroy(new Error(`no TLS connection in ${tunnelTimeout / 1000} s`)),
+        tunnelTimeout,
+      );
+      secured.once("close", () => clearTimeout(timer));
       secured.once("error", reject);
     });
   }
