@@ -313,6 +313,16 @@ describe.runIf(requireRoot("changing roots"))("applying Dockerfiles to a directo
     expect(out?.error?.message).toMatch(/\/out is not in image example\.org\/other:1/);
   });
 
+  it("takes a base image that says neither where nor as whom programs run", async () => {
+    const config = { ...baseConfig, config: { WorkingDir: "", User: "" }, rootfs: { type: "layers", diff_ids: [] } };
+    const { error, output, layers } = await applyOne("RUN pwd && id -u\nCOPY plain.txt here\nWORKDIR sub\nRUN pwd\n", {
+      config,
+    });
+    expect(error).toBeUndefined();
+    expect(output).toBe("/\n0\n/sub\n");
+    expect([...(await readLayer(layers[0]?.path ?? "")).keys()]).toEqual(["here"]);
+  });
+
   it("carries out what the base image's ONBUILD left, once", async () => {
     const config = { ...baseConfig.config, OnBuild: ["RUN echo triggered > /triggered", "ENV T=1"] };
     const { config: made, layers } = await applyOne("RUN test -f /triggered && test $T = 1\n", {

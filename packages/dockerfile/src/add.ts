@@ -5,6 +5,7 @@ import { rm } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import type { ReadableStream } from "node:stream/web";
 import { createGunzip } from "node:zlib";
 import { type BytePath, TarReader, toFileSystem } from "@lifecycle/layers";
 import { InstructionError } from "./error.ts";
@@ -19,6 +20,9 @@ export interface Download {
   readonly digest: string;
   remove(): Promise<void>;
 }
+
+/** How large a fetched file may be, in bytes. */
+const downloadLimit = 2 ** 36;
 
 /** Whether a source of ADD is fetched from elsewhere. */
 export function isUrl(source: string): boolean {
@@ -56,7 +60,10 @@ export async function download(
     const body = response.body;
     await pipeline(
       async function* () {
-        for await (const chunk of Readable.fromWeb(body as import("node:stream/web").ReadableStream<Uint8Array>)) {
+        let length = 0;
+        for await (const chunk of Readable.fromWeb(body as ReadableStream<Uint8Array>)) {
+          length += chunk.length;
+          if (length > downloadLimit) throw new InstructionError("refused", `it has more than ${downloadLimit} bytes`);
           hash.update(chunk);
           yield chunk;
         }

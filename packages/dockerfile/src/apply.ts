@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
+import { posix } from "node:path";
 import { describeEnd } from "@lifecycle/buildpack";
 import type { History, ImageConfig, RuntimeConfig } from "@lifecycle/image";
 import { type BytePath, childPath, fromLatin1, type Owner, type TarEntry, toBytePath } from "@lifecycle/layers";
@@ -267,10 +268,15 @@ class Build {
 
   async #workdir(instruction: ValueInstruction, expand: Expansion): Promise<void> {
     this.#config = withWorkingDir(this.#config, instruction, expand);
-    const directory = this.#config.WorkingDir ?? "/";
+    const directory = this.#workingDirectory();
     await this.#step(["WORKDIR", directory], () => {
       return this.#root.snapshot.changesOf(this.#makeDirectory(directory));
     });
+  }
+
+  /** As an absolute path; base images may have an empty one. */
+  #workingDirectory(): string {
+    return posix.resolve("/", this.#config.WorkingDir ?? "");
   }
 
   #makeDirectory(directory: string): ReadonlySet<BytePath> {
@@ -283,20 +289,21 @@ class Build {
   async #run(instruction: RunInstruction): Promise<void> {
     const { command, heredocs, mounts } = instruction;
     const text = JSON.stringify([command, heredocs]);
-    const { Env = [], User = "", WorkingDir = "/" } = this.#config;
+    const { Env = [], User = "" } = this.#config;
+    const workingDirectory = this.#workingDirectory();
     const args = this.#args.relevant(this.#env(), text);
-    await this.#step(["RUN", text, mounts, shellOf(this.#config), Env, args, User, WorkingDir], async () => {
+    await this.#step(["RUN", text, mounts, shellOf(this.#config), Env, args, User, workingDirectory], async () => {
       const { signal } = this.#options;
       await this.#root.snapshot.take(signal);
       const guest = new GuestFiles(this.#root.paths);
       const runMounts = new RunMounts(this.#root.paths, this.#mountSources());
       let lent: ReadonlySet<BytePath>;
       try {
-        this.#makeDirectory(WorkingDir);
+        this.#makeDirectory(workingDirectory);
         const expand = this.#expansion();
         for (const mount of mounts) {
           const target = expand.word(mount.target);
-          const absolute = target.startsWith("/") ? target : `${WorkingDir}/${target}`;
+          const absolute = target.startsWith("/") ? target : `${workingDirectory}/${target}`;
           await runMounts.enter({ ...mount, source: expand.word(mount.source) }, absolute);
         }
         guest.lend();
@@ -345,7 +352,7 @@ class Build {
         output(chunk);
       },
       root: this.#root.paths.directory,
-      cwd: this.#config.WorkingDir ?? "/",
+      cwd: this.#workingDirectory(),
       args,
       env: variables,
       uid: user.uid,
@@ -415,7 +422,7 @@ class Build {
     }
     const { paths } = this.#root;
     const argument = expand.word(instruction.destination);
-    const workingDirectory = this.#config.WorkingDir ?? "/";
+    const workingDirectory = this.#workingDirectory();
     const destination = findDestination(paths, argument, workingDirectory);
     if (sources.length + files.length + downloads.length > 1 && !argument.endsWith("/")) {
       const rule = "the destination must be a directory and end with a /";
@@ -426,7 +433,7 @@ class Build {
     const mode = instruction.chmod === undefined ? undefined : parseMode(expand.word(instruction.chmod));
     const material = [
       [kind, workingDirectory, argument, owner, mode ?? null, instruction.exclude],
-      [hashSources(sources), files, downloads.map(({ name, digest }) => [name, digest])],
+      [await hashSources(sources, signal), files, downloads.map(({ name, digest }) => [name, digest])],
     ];
     await this.#step(material, async () => {
       const exclude = ignoreRules(instruction.exclude);
@@ -440,10 +447,10 @@ class Build {
       }
       const place = (name: string) =>
         destination.isDirectory ? childPath(destination.path, toBytePath(name)) : destination.path;
-      for (const { name, content } of files) copier.copyFile([Buffer.from(content)], place(name), 0o644);
+      for (const { name, content } of files) await copier.copyFile([Buffer.from(content)], place(name), 0o644);
       for (const { name, path } of downloads) {
         if (name === "" && destination.isDirectory) throw new InstructionError("failed", "the URL has no file name");
-        copier.copyFile(readFile(toBytePath(path)), place(name), 0o600);
+        await copier.copyFile(readFile(toBytePath(path)), place(name), 0o600);
       }
       return this.#root.snapshot.changesOf([...touched, ...copier.touched]);
     });

@@ -4,7 +4,7 @@ import { type BytePath, childPath, type Owner, toBytePath } from "@lifecycle/lay
 import { InstructionError } from "./error.ts";
 import type { IgnoreRules } from "./ignore-file.ts";
 import type { RootPaths } from "./root-paths.ts";
-import { notAFile, type Source, type SourceTree } from "./source-tree.ts";
+import { inTurns, notAFile, type Source, type SourceTree } from "./source-tree.ts";
 import { type Attributes, TreeWriter } from "./tree-writer.ts";
 
 /** How things are copied. */
@@ -60,27 +60,27 @@ export class Copier {
   /** Copies a file to a destination or into it, or what a directory holds into it. */
   async copy(source: Source, destination: Destination): Promise<void> {
     if (source.stats.isDirectory()) {
-      this.#prepareDirectory(source.stats, destination.path);
+      this.#prepareDirectory(destination.path);
       await this.#copyContents(source.tree, source.path, destination.path, "", new Map());
       return;
     }
     if (!source.stats.isFile()) throw notAFile(source.tree.host(source.path));
     const path = destination.isDirectory ? childPath(destination.path, source.name) : destination.path;
-    this.copyFile(source.tree.read(source.path), path, source.stats.mode & 0o7777);
+    await this.copyFile(source.tree.read(source.path), path, source.stats.mode & 0o7777);
   }
 
   /** Writes a file, and what is missing above it. */
-  copyFile(contents: Iterable<Uint8Array>, path: BytePath, mode: number): void {
+  async copyFile(contents: Iterable<Uint8Array>, path: BytePath, mode: number): Promise<void> {
     const { owner, mode: forced } = this.#options;
     this.#writer.makeParents(path, parentAttributes(owner));
     if (this.#root.find(path)?.isDirectory() === true) {
       throw new InstructionError("failed", `cannot overwrite directory ${path} with a file`);
     }
-    this.#writeFile(contents, path, { mode: forced ?? mode, ...owner });
+    await this.#writeFile(contents, path, { mode: forced ?? mode, ...owner });
   }
 
   /** The directory that contents go into. One that was there stays as it is. */
-  #prepareDirectory(_stats: Stats, path: BytePath): void {
+  #prepareDirectory(path: BytePath): void {
     const { owner, mode } = this.#options;
     if (this.#root.find(path) !== undefined) {
       this.#writer.makeDirectories(path, parentAttributes(rootOwner));
@@ -114,19 +114,19 @@ export class Copier {
       } else if (stats.isSymbolicLink()) {
         this.#writer.symlink(target, tree.readLink(path), attributes);
       } else if (stats.isFile()) {
-        this.#copyLinkOrFile(tree, path, target, stats, attributes, links);
+        await this.#copyLinkOrFile(tree, path, target, stats, attributes, links);
       } else if (!stats.isSocket()) throw notAFile(tree.host(path));
     }
   }
 
-  #copyLinkOrFile(
+  async #copyLinkOrFile(
     tree: SourceTree,
     path: BytePath,
     target: BytePath,
     stats: Stats,
     attributes: Attributes,
     links: Map<string, BytePath>,
-  ): void {
+  ): Promise<void> {
     if (stats.nlink > 1) {
       const { dev, ino } = lstatSync(tree.file(path), { bigint: true });
       const first = links.get(`${dev}:${ino}`);
@@ -136,13 +136,16 @@ export class Copier {
       }
       links.set(`${dev}:${ino}`, target);
     }
-    this.#writeFile(tree.read(path), target, attributes);
+    await this.#writeFile(tree.read(path), target, attributes);
   }
 
-  #writeFile(contents: Iterable<Uint8Array>, path: BytePath, attributes: Attributes): void {
+  async #writeFile(contents: Iterable<Uint8Array>, path: BytePath, attributes: Attributes): Promise<void> {
     const file = this.#writer.file(path, attributes);
     try {
-      for (const chunk of contents) file.write(chunk);
+      for await (const chunk of inTurns(contents)) {
+        this.#options.signal?.throwIfAborted();
+        file.write(chunk);
+      }
     } catch (error) {
       file.abandon();
       throw error;

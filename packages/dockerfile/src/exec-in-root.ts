@@ -18,7 +18,8 @@ export interface ExecRequest {
 const CLONE_NEWNS = 0x20000;
 const MS_REC_PRIVATE = 0x4000n | 0x40000n;
 const MS_BIND_REC = 0x1000n | 0x4000n;
-const SIGPIPE = 13;
+/** The last signal that is not a real-time one. */
+const lastSignal = 31;
 const SIG_SETMASK = 2;
 const ENOENT = 2;
 const EACCES = 13;
@@ -72,7 +73,7 @@ function becomeUser(c: Libc, { uid, gid, groups }: ExecRequest): void {
 
 /** Programs start with every signal doing what it does by default, whatever the runtime does with them. */
 function resetSignals(c: Libc): void {
-  c.call.signal(SIGPIPE, 0n);
+  for (let signal = 1; signal <= lastSignal; signal++) c.call.signal(signal, 0n);
   const empty = Buffer.alloc(128);
   c.call.sigprocmask(SIG_SETMASK, c.pointer(empty), null);
 }

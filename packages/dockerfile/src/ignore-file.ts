@@ -43,7 +43,10 @@ export function ignoreRules(lines: readonly string[]): IgnoreRules {
     if (line.startsWith("#")) continue;
     const text = line.trim();
     const exception = text.startsWith("!");
-    const pattern = posix.normalize(exception ? text.slice(1).trim() : text).replace(/^\/+|\/+$/g, "");
+    const pattern = posix
+      .normalize(exception ? text.slice(1).trim() : text)
+      .replace(/^\/+|\/+$/g, "")
+      .replace(/(?:\*\*\/)+/g, "**/");
     if (text === "" || pattern === "" || pattern === ".") continue;
     rules.push({ text: pattern, pattern: patternOf(pattern), exception });
   }

@@ -1,6 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readdirSync, readlinkSync, readSync, type Stats } from "node:fs";
 import { posix } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { type BytePath, childPath, fromLatin1, Glob, toBytePath, toFileSystem, toText } from "@lifecycle/layers";
 import { InstructionError } from "./error.ts";
 import { type IgnoreRules, noIgnoreRules } from "./ignore-file.ts";
@@ -87,16 +88,21 @@ export class SourceTree {
   }
 
   /** Takes what makes two sources equal into a hash: names, types, modes and contents, but neither owners nor times. */
-  hash(source: Source, hash: Hash): void {
-    this.#hash(source.path, source.stats, source.name, hash);
+  async hash(source: Source, hash: Hash, signal: AbortSignal): Promise<void> {
+    await this.#hash(source.path, source.stats, source.name, hash, signal);
   }
 
-  #hash(path: BytePath, stats: Stats, name: string, hash: Hash): void {
+  async #hash(path: BytePath, stats: Stats, name: string, hash: Hash, signal: AbortSignal): Promise<void> {
     hash.update(JSON.stringify([name, stats.mode, stats.isFile() ? stats.size : 0]));
-    if (stats.isFile()) for (const chunk of this.read(path)) hash.update(chunk);
-    else if (stats.isSymbolicLink()) hash.update(this.readLink(path), "latin1");
+    if (stats.isFile()) {
+      for await (const chunk of inTurns(this.read(path))) {
+        signal.throwIfAborted();
+        hash.update(chunk);
+      }
+    } else if (stats.isSymbolicLink()) hash.update(this.readLink(path), "latin1");
     else if (stats.isDirectory()) {
-      for (const child of this.list(path)) this.#hash(child.path, child.stats, child.name, hash);
+      await setImmediate();
+      for (const child of this.list(path)) await this.#hash(child.path, child.stats, child.name, hash, signal);
       hash.update("\0");
     }
   }
@@ -144,14 +150,22 @@ export function* readFile(path: BytePath): Generator<Buffer> {
   }
 }
 
+/** Hands pieces on, and lets other work have its turn between the larger ones. */
+export async function* inTurns(pieces: Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for (const piece of pieces) {
+    yield piece;
+    if (piece.length === chunkSize) await setImmediate();
+  }
+}
+
 /** That something is no file, directory or symlink. */
 export function notAFile(path: BytePath): InstructionError {
   return new InstructionError("refused", `${toText(path)} is a pipe, socket or device, which cannot be copied`);
 }
 
 /** The hash of all that sources are. */
-export function hashSources(sources: readonly Source[]): string {
+export async function hashSources(sources: readonly Source[], signal: AbortSignal): Promise<string> {
   const hash = createHash("sha256");
-  for (const source of sources) source.tree.hash(source, hash);
+  for (const source of sources) await source.tree.hash(source, hash, signal);
   return hash.digest("hex");
 }
