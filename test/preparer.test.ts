@@ -271,16 +271,17 @@ value = "from project.toml"
     const empty = await mkdtemp(join(tmpdir(), "empty-"));
     try {
       await withVolumes(empty, async (volumes) => {
-        await mustRun("tar", ["-cf", join(volumes.workspace, "app.tar"), "-C", app, "."]);
+        await mkdir(join(volumes.workspace, "source"));
+        await mustRun("tar", ["-cf", join(volumes.workspace, "source/app"), "-C", app, "."]);
         await giveToBuildUser(volumes.workspace);
-        const flags = ["-app=/workspace/app.tar", "-cache-dir=/cache", "-uid=1000", "-gid=1000", "-layers=/layers"];
+        const flags = ["-app=/workspace/source/app", "-cache-dir=/cache", "-uid=1000", "-gid=1000", "-layers=/layers"];
         const output = await runPhase(
           volumes,
           ["creator", ...flags, ...ORDER, `-run-image=${registry.host}/samples/run:1`, image("tar")],
           { env: { CNB_PREPARE: "true" } },
         );
         expectEffects(await shownBy("tar"), output);
-        expect(await readdir(volumes.workspace)).not.toContain("app.tar");
+        expect(await readdir(join(volumes.workspace, "source"))).toEqual(["app"]);
       });
     } finally {
       await rm(empty, { recursive: true, force: true });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import * as zlib from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Workspace } from "./test-workspace.ts";
+import { SCRATCH_PREFIX } from "./transaction.ts";
 
 let workspace: Workspace;
 
@@ -229,5 +230,19 @@ describe("buildpacks from elsewhere", () => {
       exitCode: 113,
       message: expect.stringMatching("no digest"),
     });
+  });
+
+  it("an application that pretends that a preparer was killed gets nothing put elsewhere", async () => {
+    const name = "0".repeat(36);
+    const elsewhere = join(workspace.platform, "FROM_APP");
+    symlinkSync(workspace.platform, join(workspace.app, "link"));
+    const lines = [`${name} ${elsewhere}\0`, `${name} ${join(workspace.app, "link/FROM_APP")}\0`];
+    for (const [index, line] of [...lines, `${"../".repeat(12)} ${elsewhere}\0`].entries()) {
+      workspace.write(`app/${SCRATCH_PREFIX}${index}/journal`, line);
+      workspace.write(`app/${SCRATCH_PREFIX}${index}/${name}`, "hostile");
+    }
+    expect((await workspace.prepare()).error).toBeUndefined();
+    expect(workspace.files(workspace.platform)).toEqual([]);
+    expect(workspace.files()).toEqual(["link"]);
   });
 });

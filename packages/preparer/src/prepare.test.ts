@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { CASES } from "./cases.ts";
 import { Workspace } from "./test-workspace.ts";
+import { SCRATCH_PREFIX } from "./transaction.ts";
 
 let server: Server;
 let url: string;
@@ -54,6 +55,7 @@ describe("the matrix of docs/preparer.md", () => {
         return;
       }
       expect(outcome.error, context).toBeUndefined();
+      expect(workspace.files(workspace.dir).filter((path) => path.includes(SCRATCH_PREFIX))).toEqual([]);
       if (expected.order !== undefined) expect(outcome.order).toBe(expected.order ?? undefined);
       if (expected.files !== undefined) expect(workspace.files()).toEqual(expected.files);
       if (expected.log !== undefined) expect(outcome.log.join("\n")).toContain(expected.log);

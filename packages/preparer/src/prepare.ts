@@ -131,7 +131,7 @@ class Preparation {
 
     this.#options.signal.throwIfAborted();
     if (removed.length > 0) {
-      const scratch = this.#transaction.scratchIn(app.dir);
+      const scratch = app.scratch ?? this.#transaction.scratchIn(app.dir);
       for (const path of removed) this.#transaction.remove(path, scratch);
     }
     app.place();

@@ -2,7 +2,7 @@ import { chownSync, mkdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type ImageStore, type Keychain, Proxies, RegistryStore, resolveKeychain, Trust } from "@lifecycle/image";
 import { isPrivileged, type PhaseContext } from "@lifecycle/phase";
-import { DEFAULTS } from "@lifecycle/spec-types";
+import { placeForArchive } from "./app.ts";
 import { readDescriptor } from "./descriptor-file.ts";
 
 /** The run image that project.toml names, of an application that is not in an archive; empty if there is none. */
@@ -76,7 +76,9 @@ export function giveDirectories({ inputs }: PhaseContext): void {
   const { uid, gid, appDir, appOutDir, layersDir, platformDir, cacheDir, buildpacksOutDir, projectMetadataPath } =
     inputs;
   const isArchive = statSync(appDir, { throwIfNoEntry: false })?.isFile() === true;
-  const app = appOutDir || (isArchive ? DEFAULTS.appDir : appDir);
+  const place = isArchive ? placeForArchive(appDir) : appDir;
+  // the directory around an archive may be anybody's
+  const app = appOutDir || (isArchive && place === appDir ? "" : place);
   const made = [app, layersDir, cacheDir, buildpacksOutDir, join(platformDir, "env"), dirname(projectMetadataPath)];
   for (const directory of made.filter((each) => each !== "")) {
     try {

@@ -1,8 +1,19 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { toBytePath } from "@lifecycle/layers";
 import { LifecycleError } from "@lifecycle/phase";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -135,6 +146,53 @@ function writeCnb(layout: string): void {
   writeFileSync(join(layout, "index.json"), JSON.stringify({ schemaVersion: 2, manifests: [manifest] }));
   writeFileSync(join(layout, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
 }
+
+describe("an application in an archive", () => {
+  /** Makes an archive of the application, which goes. */
+  function archived(file: string): string {
+    const path = join(workspace.dir, file);
+    mkdirSync(dirname(path), { recursive: true });
+    if (file.endsWith(".zip")) execFileSync("zip", ["-qry", path, "."], { cwd: workspace.app });
+    else execFileSync("tar", [file.endsWith(".tgz") ? "-czf" : "-cf", path, "-C", workspace.app, "."]);
+    rmSync(workspace.app, { recursive: true });
+    return path;
+  }
+
+  it.each(["source.tar", "source.tgz", "source.zip"])("%s goes where -app-out says, and is filtered", async (file) => {
+    workspace.write("app/bin/run.sh", "#!/bin/sh\n");
+    chmodSync(join(workspace.app, "bin/run.sh"), 0o755);
+    symlinkSync("bin/run.sh", join(workspace.app, "link"));
+    workspace.write("app/a.log", "");
+    project('[io.buildpacks]\nexclude = ["*.log"]\n');
+    const appDir = archived(file);
+    const out = join(workspace.dir, "out");
+    const { prepared, error } = await workspace.prepare({ appDir, appOutDir: out });
+    expect(error).toBeUndefined();
+    expect(workspace.files(out)).toEqual(["bin/run.sh", "link"]);
+    expect(statSync(join(out, "bin/run.sh")).mode & 0o777).toBe(0o755);
+    expect(prepared?.app).toEqual({ path: out, source: appDir, removed: 1 });
+    expect(existsSync(appDir)).toBe(true);
+  });
+
+  it("is replaced by a directory where nothing is said", async () => {
+    workspace.write("app/main.js", "");
+    project("");
+    const appDir = archived("source/app");
+    const { prepared } = await workspace.prepare({ appDir });
+    expect(prepared?.app.path).toBe(appDir);
+    expect(workspace.files(join(workspace.dir, "source"))).toEqual(["app/main.js", "app/project.toml"]);
+  });
+
+  it("does not go where something else is", async () => {
+    project("");
+    const appDir = archived("source.tar");
+    workspace.write("out/mine", "");
+    expect((await workspace.prepare({ appDir, appOutDir: join(workspace.dir, "out") })).error).toMatchObject({
+      exitCode: 110,
+      message: expect.stringContaining("is not empty (mine)"),
+    });
+  });
+});
 
 describe("all or nothing", () => {
   it("a run that fails at its last step leaves everything as it was", async () => {

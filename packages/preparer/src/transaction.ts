@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmdirSync,
   rmSync,
@@ -12,7 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { type BytePath, toBytePath, toFileSystem } from "@lifecycle/layers";
+import { type BytePath, parentPath, toBytePath, toFileSystem } from "@lifecycle/layers";
 import { writeFileAtomic } from "@lifecycle/phase";
 
 /** How the preparer calls what it has not finished. */
@@ -103,7 +104,10 @@ export class Transaction {
   }
 }
 
-/** Puts back what a killed preparer took away in a directory, and deletes what it left there. */
+/**
+ * Puts back what a killed preparer took away in a directory, and deletes what it left there. The directory may be a
+ * stranger's, with a journal of its own: nothing is put anywhere else.
+ */
 export function recover(directory: string): void {
   if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) return;
   for (const name of readdirSync(directory).filter((each) => each.startsWith(SCRATCH_PREFIX))) {
@@ -111,9 +115,21 @@ export function recover(directory: string): void {
     const journal = join(scratch, JOURNAL);
     const lines = existsSync(journal) ? readFileSync(journal, "latin1").split("\0").slice(0, -1) : [];
     for (const line of lines.reverse()) {
-      const [moved, from] = [join(scratch, line.slice(0, 36)), toFileSystem(line.slice(37) as BytePath)];
-      if (existsSync(moved) && !existsSync(from)) renameSync(moved, from);
+      const from = line.slice(37) as BytePath;
+      const moved = join(scratch, line.slice(0, 36));
+      const isOurs = /^[0-9a-f-]{36}$/.test(line.slice(0, 36)) && isInside(parentPath(from), directory);
+      if (isOurs && existsSync(moved) && !existsSync(toFileSystem(from))) renameSync(moved, toFileSystem(from));
     }
     rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+/** Whether a path leads to a directory, or to one below it. */
+function isInside(path: BytePath, directory: string): boolean {
+  try {
+    const [inner, outer] = [toFileSystem(path), directory].map((each) => realpathSync(each, { encoding: "latin1" }));
+    return inner === outer || inner?.startsWith(`${outer}/`) === true;
+  } catch {
+    return false;
   }
 }
