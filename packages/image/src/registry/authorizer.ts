@@ -23,16 +23,22 @@ export class Authorizer {
   readonly #http: HttpClient;
   readonly #registry: URL;
   readonly #tokens = new Map<string, Promise<Token>>();
-  #credentials: Credentials | undefined;
+  readonly #credentials: Credentials | undefined;
+  readonly #signal: AbortSignal | undefined;
+  /** What the token server exchanges for tokens, if there is such a thing. */
+  #identityToken: string | undefined;
 
   /**
    * @param registry the root of the registry's API
    * @param credentials undefined for anonymous access
+   * @param signal ends the asking for tokens with its reason
    */
-  constructor(http: HttpClient, registry: URL, credentials: Credentials | undefined) {
+  constructor(http: HttpClient, registry: URL, credentials: Credentials | undefined, signal?: AbortSignal) {
     this.#http = http;
     this.#registry = registry;
     this.#credentials = credentials;
+    this.#signal = signal;
+    this.#identityToken = credentials?.kind === "identity" ? credentials.token : undefined;
   }
 
   /**
@@ -48,8 +54,11 @@ export class Authorizer {
       return this.#credentials?.kind === "basic" ? `Basic ${this.#credentials.encoded}` : undefined;
     }
     const key = scopes.join(" ");
-    let token = this.#tokens.get(key);
-    if (token === undefined || (await token).expires <= Date.now()) {
+    const known = this.#tokens.get(key);
+    const isOld = known !== undefined && (await known).expires <= Date.now();
+    // Meanwhile another request may have asked for a new one.
+    let token = isOld && this.#tokens.get(key) === known ? undefined : this.#tokens.get(key);
+    if (token === undefined) {
       token = this.#fetchToken(challenge, scopes);
       this.#tokens.set(key, token);
       token.catch(() => this.#tokens.delete(key));
@@ -76,8 +85,9 @@ export class Authorizer {
     const service = challenge.parameters.get("service");
     const asked = Date.now();
     let response: HttpResponse | undefined;
-    if (this.#credentials?.kind === "identity") {
-      response = await this.#http.send(refreshRequest(realm, service, scopes, this.#credentials.token));
+    if (this.#identityToken !== undefined) {
+      const request = refreshRequest(realm, service, scopes, this.#identityToken);
+      response = await this.#http.send({ ...request, signal: this.#signal });
       // Not every token server knows the exchange of identity tokens.
       if (response.status === 404 || response.status === 405) {
         discard(response);
@@ -92,7 +102,7 @@ export class Authorizer {
     const value = answer.token || answer.access_token;
     if (typeof value !== "string") throw new ImageError("invalid", `${realm.origin}: there is no token in the answer`);
     if (typeof answer.refresh_token === "string" && answer.refresh_token !== "") {
-      this.#credentials = { kind: "identity", token: answer.refresh_token };
+      this.#identityToken = answer.refresh_token;
     }
     const lifetime =
       typeof answer.expires_in === "number" && answer.expires_in > 0 ? answer.expires_in : defaultLifetime;
@@ -105,7 +115,7 @@ export class Authorizer {
     if (service !== undefined) url.searchParams.set("service", service);
     for (const scope of scopes) url.searchParams.append("scope", scope);
     const authorization = this.#credentials?.kind === "basic" ? `Basic ${this.#credentials.encoded}` : undefined;
-    return { method: "GET", url, ...(authorization && { headers: { authorization } }) };
+    return { method: "GET", url, signal: this.#signal, ...(authorization && { headers: { authorization } }) };
   }
 
   /** Credentials go where the realm says, so it must be a place where the registry's own could go. */

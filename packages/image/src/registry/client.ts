@@ -109,14 +109,16 @@ export class RegistryClient {
 
     const authorization = await authorizer.header(connection.challenge, scopes);
     let response = await this.#follow(request, connection, authorization);
-    const refused = response.status === 401 && !request.expect.includes(401);
+    // Where a redirect has led to must not say where credentials go.
+    const isRegistry = response.request.url.origin === connection.root.origin;
+    const refused = isRegistry && response.status === 401 && !request.expect.includes(401);
     const challenge = refused ? parseChallenge(response.headers["www-authenticate"]) : undefined;
     if (challenge !== undefined && (challenge.scheme === "bearer" || authorization === undefined)) {
       // The token has expired, or this repository wants more than the registry's root did.
-      await authorizer.forgetToken(scopes, authorization);
-      const wanted = challenge.parameters.get("scope");
-      if (wanted !== undefined && !scopes.includes(wanted)) scopes.push(wanted);
-      const renewed = await authorizer.header(challenge, scopes);
+      const renewed = await this.#renew(authorizer, challenge, scopes, authorization).catch((error: unknown) => {
+        discard(response);
+        throw error;
+      });
       if (renewed !== undefined && renewed !== authorization) {
         discard(response);
         response = await this.#follow(request, connection, renewed);
@@ -124,6 +126,18 @@ export class RegistryClient {
     }
     if (!request.expect.includes(response.status)) throw await registryError(response);
     return response;
+  }
+
+  /** What to show instead of the header that was refused. */
+  async #renew(
+    authorizer: Authorizer,
+    challenge: Challenge,
+    scopes: readonly string[],
+    refused: string | undefined,
+  ): Promise<string | undefined> {
+    await authorizer.forgetToken(scopes, refused);
+    const wanted = challenge.parameters.get("scope");
+    return authorizer.header(challenge, wanted === undefined || scopes.includes(wanted) ? scopes : [...scopes, wanted]);
   }
 
   /**
@@ -205,8 +219,8 @@ export class RegistryClient {
       if (redirects === maxRedirects) {
         throw new ImageError("refused", `${describe(response.request)}: more than ${maxRedirects} redirects`);
       }
-      const next = this.location(response);
       discard(response);
+      const next = this.location(response);
       if (root.protocol === "https:" && next.protocol !== "https:") {
         throw new ImageError("refused", `${describe(response.request)}: redirected from https to ${next.origin}`);
       }
@@ -219,7 +233,7 @@ export class RegistryClient {
     const key = JSON.stringify(credentials ?? null);
     let authorizer = this.#authorizers.get(key);
     if (authorizer === undefined) {
-      authorizer = new Authorizer(this.#options.http, root, credentials);
+      authorizer = new Authorizer(this.#options.http, root, credentials, this.#options.signal);
       this.#authorizers.set(key, authorizer);
     }
     return authorizer;
