@@ -242,7 +242,7 @@ describe.runIf(canRun)("creator", () => {
     expect((await inspect(name("process"))).config.config.Entrypoint).toEqual(["/cnb/process/worker"]);
   });
 
-  it("refuses a process type that the image has not, and writes no image", async () => {
+  it("refuses a process type that the image has not, and writes neither image nor cache", async () => {
     const image = name("no-process");
     const flags = ["-process-type", "cron", "-cache-dir", runner.cacheDir];
     const { code, stdout } = await create({ registry, runImage, image, flags });
@@ -252,6 +252,30 @@ describe.runIf(canRun)("creator", () => {
     expect(code).toBe(62);
     expect(await isThere(image)).toBe(false);
     expect(readdirSync(join(runner.cacheDir, "committed"))).toEqual([]);
+  });
+
+  it("finishes a cache that is exported in parallel when the image fails", async () => {
+    const flags = ["-process-type", "cron", "-cache-dir", runner.cacheDir, "-parallel"];
+    const { code } = await create({ registry, runImage, image: name("no-process-either"), flags });
+    expect(code).toBe(62);
+    expect(readdirSync(join(runner.cacheDir, "committed"))).toContain("io.buildpacks.lifecycle.cache.metadata");
+  });
+
+  it("exits with 62 when the report cannot be written", async () => {
+    const report = join(runner.dir, "order.toml", "report.toml");
+    const { code, stdout } = await create({ registry, runImage, image: name("no-report"), flags: ["-report", report] });
+    expect(stdout).toMatch(/\nERROR: failed to write export report: failed to write report file: mkdir .*\n$/);
+    expect(code).toBe(62);
+  });
+
+  it("goes by what it found out itself, whatever buildpacks make of analyzed.toml", async () => {
+    await runner.writeBuildpack("test/forger", { build: 'echo "not TOML" >"$1/../analyzed.toml"' });
+    await runner.writeOrder("test/forger");
+    try {
+      await built(name("forged"));
+    } finally {
+      await runner.writeOrder("test/app");
+    }
   });
 
   it("takes layers from the image that -previous-image names", async () => {

@@ -61,7 +61,7 @@ export async function create(context: PhaseContext, access: CreatorAccess): Prom
   );
 
   logger.phase("EXPORTING");
-  await runExport(context, access, group.group, cache);
+  await runExport(context, access, group.group, analyzed, cache);
 }
 
 /** Applies project.toml, and goes on with what it says. */

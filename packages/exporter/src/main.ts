@@ -80,7 +80,8 @@ const exporter: Phase<ImageAccess> = {
     for (const { id, version, api = "" } of group) {
       context.verifyBuildpackApi("Buildpack", `${id}@${version}`, api);
     }
-    return runExport(context, access, group, await openCache(context.inputs, access));
+    const analyzed = readAnalyzed(context.inputs.analyzedPath, context.logger);
+    return runExport(context, access, group, analyzed, await openCache(context.inputs, access));
   },
 };
 

@@ -1,14 +1,15 @@
 import { type Cache, LayerFactory } from "@lifecycle/layers";
 import {
+  ExitCode,
+  failedTo,
   type ImageAccess,
   messageOf,
   type PhaseContext,
-  readAnalyzed,
   readProjectMetadata,
   runImageForExport,
   writeReport,
 } from "@lifecycle/phase";
-import type { GroupElement } from "@lifecycle/spec-types";
+import type { Analyzed, GroupElement, Report } from "@lifecycle/spec-types";
 import { exportCache } from "./cache.ts";
 import { exportImage } from "./export.ts";
 import { startImage } from "./start-image.ts";
@@ -18,18 +19,20 @@ import { startImage } from "./start-image.ts";
  * the cache is a warning.
  *
  * @param group the buildpacks that took part, their APIs checked
+ * @param analyzed what the analyzer found; in creator not what analyzed.toml says now, which buildpacks can write
  * @param cache absent when the platform gives none; closed afterwards
+ * @throws LifecycleError with exit code 62
  */
 export async function runExport(
   context: PhaseContext,
   access: ImageAccess,
   group: readonly GroupElement[],
+  analyzed: Analyzed,
   cache: Cache | undefined,
 ): Promise<void> {
   const { inputs, env, logger } = context;
   const { platformApi, uid, gid, layersDir } = inputs;
   const factory = new LayerFactory({ uid, gid, debug: (line) => logger.debug(line) });
-  const analyzed = readAnalyzed(inputs.analyzedPath, logger);
   const project = readProjectMetadata(inputs.projectMetadataPath, logger);
   const started = await startImage({
     ...inputs,
@@ -41,7 +44,7 @@ export async function runExport(
   if (inputs.useLayout) {
     logger.info(`Using app image: ${access.nameOf(inputs.outputImage)}`);
   }
-  const runImages = runImageForExport(inputs, logger);
+  const runImages = runImageForExport(inputs, analyzed, logger);
 
   const image = async (): Promise<void> => {
     const report = await exportImage({
@@ -55,7 +58,7 @@ export async function runExport(
       runImageForExport: runImages,
       project,
     });
-    writeReport(inputs.reportPath, report);
+    saveReport(inputs.reportPath, report);
   };
   const cached = async (): Promise<void> => {
     if (cache !== undefined) {
@@ -70,9 +73,19 @@ export async function runExport(
   };
 
   if (inputs.parallelExport) {
-    await Promise.all([image(), cached()]);
+    // Also when the image fails, the cache is finished or given up before the process ends.
+    const [exported] = await Promise.allSettled([image(), cached()]);
+    if (exported.status === "rejected") throw exported.reason;
   } else {
     await image();
     await cached();
+  }
+}
+
+function saveReport(path: string, report: Report): void {
+  try {
+    writeReport(path, report);
+  } catch (error) {
+    throw failedTo("write export report", error, ExitCode.exportError);
   }
 }

@@ -1,8 +1,8 @@
 import { parseReference } from "@lifecycle/image";
-import type { RunImageForExport } from "@lifecycle/spec-types";
+import type { Analyzed, RunImageForExport } from "@lifecycle/spec-types";
 import { LifecycleError } from "./errors.ts";
 import { ExitCode } from "./exit-codes.ts";
-import { readAnalyzed, readBuildMetadata, readRun, readStack } from "./files.ts";
+import { readBuildMetadata, readRun, readStack } from "./files.ts";
 import { openRegistry } from "./image-access.ts";
 import type { Inputs } from "./inputs.ts";
 import type { Logger } from "./logger.ts";
@@ -70,7 +70,7 @@ function registryOf(image: string): string | undefined {
  * The run image and its mirrors for the app image's metadata: from stack.toml before Platform API 0.12, afterwards the
  * entry of run.toml that has the analyzed run image, or the first one.
  */
-export function runImageForExport(inputs: Inputs, logger: Logger): RunImageForExport {
+export function runImageForExport(inputs: Inputs, { runImage }: Analyzed, logger: Logger): RunImageForExport {
   if (inputs.platformApi.lessThan("0.12")) {
     return readStack(inputs.stackPath, logger).runImage;
   }
@@ -78,7 +78,7 @@ export function runImageForExport(inputs: Inputs, logger: Logger): RunImageForEx
   if (first === undefined) {
     return {};
   }
-  const analyzed = readAnalyzed(inputs.analyzedPath, logger).runImage?.image ?? "";
+  const analyzed = runImage?.image ?? "";
   const match = [first, ...others].find((each) => containsImage(each, analyzed));
   if (match !== undefined) {
     return match;
