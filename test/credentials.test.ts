@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { chmod } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { PhaseRunner } from "./harness/phase-runner.ts";
 import { ACCOUNT, type Registry, startRegistry } from "./harness/registry.ts";
@@ -36,7 +36,7 @@ describe.runIf(requireServer("docker-registry", "skopeo"))("what buildpacks see 
   beforeAll(async () => {
     registry = await startRegistry({ auth: "basic" });
     runImage = await pushSmallRunImage(registry);
-    runner = await PhaseRunner.create("creator", "builder");
+    runner = await PhaseRunner.create("creator", "detector", "builder");
     await runner.writeBuildpack("test/searches", { detect: SEARCH, build: SEARCH });
     await runner.writeOrder("test/searches");
     await runner.write("platform/config", "/nowhere");
@@ -87,6 +87,22 @@ describe.runIf(requireServer("docker-registry", "skopeo"))("what buildpacks see 
     await runner.write("platform/secret", Buffer.from(`${ACCOUNT.username}:${ACCOUNT.password}`).toString("base64"));
     const outcome = await runner.runAsSelf("creator", args(), { DOCKER_CONFIG: dirname(config) });
     expectSearched(outcome);
+  });
+
+  it("is nothing, when a platform gives them to detector and builder, which need none", async () => {
+    const env = { CNB_REGISTRY_AUTH: await authWithSecret() };
+    await runner.write("group.toml", '[[group]]\nid = "test/searches"\nversion = "1.0.0"\napi = "0.12"\n');
+    await runner.write("plan.toml", "");
+    const directories = [
+      ...["-app", runner.appDir, "-buildpacks", runner.buildpacksDir, "-layers", runner.layersDir],
+      ...["-platform", runner.platformDir, "-log-level", "debug"],
+    ];
+    const file = (name: string) => join(runner.dir, name);
+    const detector = await runner.run("detector", [...directories, "-order", file("order.toml")], env);
+    const files = ["-group", file("group.toml"), "-plan", file("plan.toml")];
+    const builder = await runner.run("builder", [...directories, ...files], env);
+    expectSearched({ ...builder, stdout: detector.stdout + builder.stdout });
+    expect(detector.code).toBe(0);
   });
 
   it("would be found by that search", async () => {

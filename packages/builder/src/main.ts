@@ -11,6 +11,7 @@ import {
   requireArguments,
   resolveInputs,
   runPhase,
+  shieldCredentials,
 } from "@lifecycle/phase";
 import { build } from "./build.ts";
 
@@ -37,6 +38,8 @@ const builder: Phase<void> = {
     if (isPrivileged()) {
       throw failedTo("build", "refusing to run as root", ExitCode.failed);
     }
+    // some platforms give the same environment to all phases
+    return shieldCredentials();
   },
 
   async execute(context) {

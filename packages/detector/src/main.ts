@@ -7,6 +7,7 @@ import {
   requireArguments,
   resolveInputs,
   runPhase,
+  shieldCredentials,
 } from "@lifecycle/phase";
 import { detect } from "./detect.ts";
 
@@ -49,6 +50,8 @@ const detector: Phase<void> = {
     if (isPrivileged()) {
       throw failedTo("detect", "refusing to run as root", ExitCode.failed);
     }
+    // some platforms give the same environment to all phases
+    return shieldCredentials();
   },
 
   async execute(context) {
