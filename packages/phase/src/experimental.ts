@@ -3,12 +3,13 @@ import { ExitCode } from "./exit-codes.ts";
 import type { Logger } from "./logger.ts";
 
 /**
- * Lets an experimental feature pass, or not, as CNB_EXPERIMENTAL_MODE says: quiet, warn or error (the default).
+ * Lets an experimental feature pass, or not, as CNB_EXPERIMENTAL_MODE says: silent (which the reference calls quiet),
+ * warn or error (the default). Platform spec, "Experimental Features".
  *
  * @throws LifecycleError when experimental features are switched off
  */
 export function guardExperimental(feature: string, mode: string | undefined, logger: Logger): void {
-  if (mode === "quiet") {
+  if (mode === "silent" || mode === "quiet") {
     return;
   }
   if (mode === undefined || mode === "" || mode === "error") {
