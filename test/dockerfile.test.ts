@@ -203,9 +203,10 @@ describe.runIf(requireServer("dockerd"))("applying Dockerfiles, as docker build 
     const result = results.get(name);
     expect(result?.error).toBeUndefined();
     expect(failures.get(name)).toBeUndefined();
-    const [ours, docker] = [await filesOf(`ours/${name}`), await filesOf(`docker/${name}`)];
+    const [ours, docker] = await Promise.all([filesOf(`ours/${name}`), filesOf(`docker/${name}`)]);
     for (const path of meant[name] ?? []) for (const files of [ours, docker]) files.delete(path);
     expect(Object.fromEntries(ours)).toEqual(Object.fromEntries(docker));
-    expect(await configOf(`ours/${name}`)).toEqual(await configOf(`docker/${name}`));
+    const [ourConfig, dockerConfig] = await Promise.all([configOf(`ours/${name}`), configOf(`docker/${name}`)]);
+    expect(ourConfig).toEqual(dockerConfig);
   });
 });
