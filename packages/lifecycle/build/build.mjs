@@ -23,10 +23,16 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { writeArchive } from "./archive.mjs";
 import { BUN, compile, writePortableBun, writeSealedBun } from "./bun.mjs";
-import { descriptor } from "./descriptor.mjs";
 import { compileLoader } from "./loader.mjs";
 import { importTypeScript, writeModules } from "./modules.mjs";
-import { bundledPackages, distributionComponent, npmComponent, sboms, sortedComponents } from "./sbom.mjs";
+import {
+  bundledPackages,
+  distributionComponent,
+  npmComponent,
+  SBOM_MEDIA_TYPES,
+  sboms,
+  sortedComponents,
+} from "./sbom.mjs";
 
 /** What Bun's executable links against: file name in the archive, key in toolchain.json. */
 const LIBC_FILES = {
@@ -42,19 +48,19 @@ const packages = join(home, "..");
 const launcherDist = join(packages, "launcher/dist");
 const toolchain = readJson(process.env.LIFECYCLE_TOOLCHAIN ?? join(packages, "../.toolchain/toolchain.json"));
 const { version } = readJson(join(packages, "../package.json"));
-const { names, platform, buildpack } = await importTypeScript(
+const { names, describe } = await importTypeScript(
   join(home, "src"),
   `import * as types from "@lifecycle/spec-types";
   export { EXECUTABLE_NAMES as names } from "./dispatch.ts";
-  const strings = (versions) => versions.map(String);
-  export const platform = {
-    supported: strings(types.SUPPORTED_PLATFORM_APIS),
-    deprecated: strings(types.DEPRECATED_PLATFORM_APIS),
-  };
-  export const buildpack = {
-    supported: strings(types.SUPPORTED_BUILDPACK_APIS),
-    deprecated: strings(types.DEPRECATED_BUILDPACK_APIS),
-  };`,
+  const apiSet = (supported, deprecated) => ({ deprecated: deprecated.map(String), supported: supported.map(String) });
+  const platform = apiSet(types.SUPPORTED_PLATFORM_APIS, types.DEPRECATED_PLATFORM_APIS);
+  const buildpack = apiSet(types.SUPPORTED_BUILDPACK_APIS, types.DEPRECATED_BUILDPACK_APIS);
+  export const describe = (version, sbomFormats) =>
+    types.formatLifecycleDescriptor({
+      apis: { buildpack, platform },
+      api: { platform: platform.supported[0], buildpack: buildpack.supported[0] },
+      lifecycle: { version, sbomFormats },
+    });`,
 );
 
 const dist = resolve(process.argv[2] ?? join(home, "dist"));
@@ -89,7 +95,7 @@ const launcherComponents = [
   distributionComponent("musl-dev", toolchain.versions["musl-dev"], "MIT"),
 ];
 const texts = {
-  "lifecycle.toml": descriptor({ version, platform, buildpack }),
+  "lifecycle.toml": describe(version, SBOM_MEDIA_TYPES),
   ...sbomsOf("lifecycle", lifecycleComponents),
   ...sbomsOf("launcher", launcherComponents),
 };
