@@ -357,6 +357,18 @@ describe.runIf(requireServer("time"))("hostile archives and registries", () => {
     expect(await readdir(runner.layersDir)).toEqual([]);
   }
 
+  it("directories that their owner may not write to are no obstacle", async () => {
+    await runner.write("app/project.toml", '[_]\nschema-version = "0.2"\n[io.buildpacks]\nexclude = ["vendor/"]\n');
+    await runner.write("app/vendor/module/file", "");
+    await runner.write("app/main", "");
+    await mustRun("chmod", ["-R", "a-w", join(runner.appDir, "vendor")]);
+    if (process.getuid?.() === 0) await mustRun("chown", ["-R", `${PHASE_USER.uid}:${PHASE_USER.gid}`, runner.appDir]);
+    const { code, output } = await prepare();
+    expect(code, output).toBe(0);
+    expect((await readdir(runner.appDir)).sort()).toEqual(["main", "project.toml"]);
+    await rm(join(runner.appDir, "project.toml"));
+  });
+
   it("a sparse file of 10 GiB", async () => {
     const file = join(runner.dir, "sparse");
     await mustRun("truncate", ["-s", "10G", file]);

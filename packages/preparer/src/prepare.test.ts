@@ -4,7 +4,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { CASES } from "./cases.ts";
+import { CASES } from "./test-cases.ts";
 import { Workspace } from "./test-workspace.ts";
 import { SCRATCH_PREFIX } from "./transaction.ts";
 

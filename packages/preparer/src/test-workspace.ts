@@ -5,7 +5,8 @@ import { dirname, join } from "node:path";
 import { anonymousKeychain, Proxies, RegistryStore, Trust } from "@lifecycle/image";
 import { ExitCode, LifecycleError } from "@lifecycle/phase";
 import { ApiVersion, isSupported, type OrderGroup, type Prepared, parseOrder } from "@lifecycle/spec-types";
-import { type PrepareOptions, prepare } from "./prepare.ts";
+import type { PrepareOptions } from "./options.ts";
+import { prepare } from "./prepare.ts";
 
 /** How a run of the preparer ended. */
 export interface Outcome {

@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import {
   appendFileSync,
+  chmodSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -13,7 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { type BytePath, parentPath, toBytePath, toFileSystem } from "@lifecycle/layers";
+import { type BytePath, childPath, fromLatin1, parentPath, toBytePath, toFileSystem } from "@lifecycle/layers";
 import { writeFileAtomic } from "@lifecycle/phase";
 
 /** How the preparer calls what it has not finished. */
@@ -37,7 +39,7 @@ export class Transaction {
     this.makeDirectory(parent);
     const path = join(parent, `${SCRATCH_PREFIX}${randomUUID()}`);
     mkdirSync(path, { mode: 0o700 });
-    this.#undo.push(() => rmSync(path, { recursive: true, force: true }));
+    this.#undo.push(() => removeTree(path));
     this.#scratch.push(path);
     return path;
   }
@@ -53,6 +55,13 @@ export class Transaction {
   /** Moves a file or directory to a place where nothing is, in the same file system. */
   move(from: BytePath, to: BytePath): void {
     const [source, target] = [toFileSystem(from), toFileSystem(to)];
+    const stats = lstatSync(source);
+    // a directory has to be writable to get another parent
+    const isLocked = stats.isDirectory() && (stats.mode & 0o200) === 0;
+    if (isLocked) {
+      chmodSync(source, (stats.mode & 0o7777) | 0o200);
+      this.#undo.push(() => chmodSync(source, stats.mode & 0o7777));
+    }
     renameSync(source, target);
     this.#undo.push(() => renameSync(target, source));
   }
@@ -81,7 +90,7 @@ export class Transaction {
   commit(): void {
     this.#undo.length = 0;
     for (const path of this.#scratch) rmSync(join(path, JOURNAL), { force: true });
-    for (const path of this.#scratch) rmSync(path, { recursive: true, force: true });
+    for (const path of this.#scratch) removeTree(path);
     this.#scratch.length = 0;
   }
 
@@ -120,7 +129,24 @@ export function recover(directory: string): void {
       const isOurs = /^[0-9a-f-]{36}$/.test(line.slice(0, 36)) && isInside(parentPath(from), directory);
       if (isOurs && existsSync(moved) && !existsSync(toFileSystem(from))) renameSync(moved, toFileSystem(from));
     }
-    rmSync(scratch, { recursive: true, force: true });
+    removeTree(scratch);
+  }
+}
+
+/** Deletes a directory, also with directories in it that their owner may not write to. */
+function removeTree(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch {
+    unlock(toBytePath(path));
+    rmSync(path, { recursive: true, force: true });
+  }
+}
+
+function unlock(directory: BytePath): void {
+  chmodSync(toFileSystem(directory), 0o700);
+  for (const entry of readdirSync(toFileSystem(directory), { withFileTypes: true, encoding: "latin1" })) {
+    if (entry.isDirectory()) unlock(childPath(directory, fromLatin1(entry.name)));
   }
 }
 

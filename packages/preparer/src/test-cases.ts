@@ -1,6 +1,6 @@
 import { symlinkSync } from "node:fs";
 import { join } from "node:path";
-import type { PrepareOptions } from "./prepare.ts";
+import type { PrepareOptions } from "./options.ts";
 import type { Workspace } from "./test-workspace.ts";
 
 /** A case of the matrix in docs/preparer.md. */
