@@ -177,3 +177,8 @@ describe("io.buildpacks.lifecycle.metadata", () => {
     expect(() => parseRebaseMetadataLabel(text)).toThrow(/^io\.buildpacks\.lifecycle\.metadata: /);
   });
 });
+
+it("a target's variant is also read under the platform spec's name", () => {
+  const text = '[run-image]\nreference = "r"\n[run-image.target]\nos = "linux"\narch = "arm64"\nvariant = "v8"\n';
+  expect(parseAnalyzed(text, "analyzed.toml").runImage?.target?.archVariant).toBe("v8");
+});

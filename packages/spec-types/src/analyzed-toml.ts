@@ -1,3 +1,4 @@
+import { readArchVariant } from "./arch-variant.ts";
 import { type Reader, readToml } from "./decode.ts";
 import type { LayerToml } from "./layer-toml.ts";
 import { compareCodePoints, record, type Writable } from "./ordered.ts";
@@ -116,7 +117,7 @@ function readRunImage(reader: Reader): RunImage {
 
 function readTargetMetadata(reader: Reader): TargetMetadata {
   const id = reader.optionalString("id");
-  const archVariant = reader.optionalString("arch-variant");
+  const archVariant = readArchVariant(reader);
   const distro = reader.optionalTable("distro");
   return {
     ...(id !== undefined && { id }),

@@ -44,6 +44,13 @@ optional = true
     });
   });
 
+  it.each(["variant", "arch-variant"])("names the architecture's variant with %s", (key) => {
+    const text = `targets = [{os = "linux", arch = "arm64", ${key} = "v8"}]`;
+    expect(parseBuildpackDescriptor(text, "buildpack.toml").targets).toEqual([
+      { os: "linux", arch: "arm64", archVariant: "v8" },
+    ]);
+  });
+
   const bionic: Target = { os: "linux", arch: "amd64", distros: [{ name: "ubuntu", version: "18.04" }] };
   const any: Target = { os: "", arch: "" };
   it.each<[string, string, string[], Target[]]>([

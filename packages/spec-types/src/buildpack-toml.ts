@@ -1,4 +1,5 @@
 import { ApiVersion } from "./apis.ts";
+import { readArchVariant } from "./arch-variant.ts";
 import { type Reader, readToml } from "./decode.ts";
 import { type OrderGroup, readOrderGroup } from "./order-toml.ts";
 
@@ -89,7 +90,7 @@ export function readModuleInfo(reader: Reader): ModuleInfo {
 }
 
 export function readTarget(reader: Reader): Target {
-  const archVariant = reader.optionalString("arch-variant");
+  const archVariant = readArchVariant(reader);
   const distros = reader.optionalTables("distros", (distro) => ({
     name: distro.string("name"),
     version: distro.string("version"),
