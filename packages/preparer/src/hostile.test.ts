@@ -1,10 +1,11 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as zlib from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Workspace } from "./test-workspace.ts";
+import { writeZip } from "./test-zip.ts";
 import { SCRATCH_PREFIX } from "./transaction.ts";
 
 let workspace: Workspace;
@@ -141,11 +142,8 @@ describe("an archive is refused, and nothing is left of it:", () => {
   });
 
   it("a zip with an absolute link", async () => {
-    const dir = join(workspace.dir, "linked");
-    mkdirSync(dir);
-    symlinkSync("/etc/passwd", join(dir, "link"));
-    execFileSync("zip", ["-qry", join(workspace.dir, "app.zip"), "."], { cwd: dir });
-    rmSync(dir, { recursive: true });
+    const link = { name: "link", content: Buffer.from("/etc/passwd"), mode: 0o120777 };
+    writeZip(join(workspace.dir, "app.zip"), [link]);
     await refuses(join(workspace.dir, "app.zip"), 114, /an absolute path/);
   });
 

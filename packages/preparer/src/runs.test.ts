@@ -18,6 +18,7 @@ import { toBytePath } from "@lifecycle/layers";
 import { LifecycleError } from "@lifecycle/phase";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Workspace } from "./test-workspace.ts";
+import { zipDirectory } from "./test-zip.ts";
 import { recover, Transaction } from "./transaction.ts";
 
 let workspace: Workspace;
@@ -152,7 +153,7 @@ describe("an application in an archive", () => {
   function archived(file: string): string {
     const path = join(workspace.dir, file);
     mkdirSync(dirname(path), { recursive: true });
-    if (file.endsWith(".zip")) execFileSync("zip", ["-qry", path, "."], { cwd: workspace.app });
+    if (file.endsWith(".zip")) zipDirectory(path, workspace.app);
     else execFileSync("tar", [file.endsWith(".tgz") ? "-czf" : "-cf", path, "-C", workspace.app, "."]);
     rmSync(workspace.app, { recursive: true });
     return path;

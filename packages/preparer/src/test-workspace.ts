@@ -7,6 +7,7 @@ import { ExitCode, LifecycleError } from "@lifecycle/phase";
 import { ApiVersion, isSupported, type OrderGroup, type Prepared, parseOrder } from "@lifecycle/spec-types";
 import type { PrepareOptions } from "./options.ts";
 import { prepare } from "./prepare.ts";
+import { zipDirectory } from "./test-zip.ts";
 
 /** How a run of the preparer ended. */
 export interface Outcome {
@@ -63,12 +64,12 @@ export class Workspace {
     return dir;
   }
 
-  /** Makes an archive of a buildpack with tar or zip. */
+  /** Makes an archive of a buildpack: a tar, a gzipped one or a zip. */
   archiveBuildpack(file: string, name: string): string {
     const dir = this.writeBuildpack(mkdtempSync(join(this.dir, "archived-")), name);
     const path = join(this.dir, file);
     mkdirSync(dirname(path), { recursive: true });
-    if (file.endsWith(".zip")) execFileSync("zip", ["-qr", path, "."], { cwd: dir });
+    if (file.endsWith(".zip")) zipDirectory(path, dir);
     else execFileSync("tar", [file.endsWith("gz") ? "-czf" : "-cf", path, "-C", dir, "."]);
     return path;
   }
