@@ -40,7 +40,7 @@ export async function create(context: PhaseContext, access: CreatorAccess): Prom
   }
 
   // what cannot be used is said before work starts
-  const cache = await openCache(inputs, access);
+  const cache = await openCache(inputs, access, logger);
 
   logger.phase("ANALYZING");
   const analyzed = await analyze({ ...inputs, ...access, logger });

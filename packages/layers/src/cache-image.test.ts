@@ -10,14 +10,18 @@ import type { NewLayer } from "./new-layer.ts";
 
 const name = "registry.example/app/cache";
 let directory: string;
+let warnings: string[];
 
 beforeEach(() => {
+  warnings = [];
   directory = mkdtempSync(join(tmpdir(), "cache-image-"));
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 function open(): Promise<CacheImage> {
-  return CacheImage.open(name, new LayoutStore({ layoutDir: join(directory, "layouts") }));
+  return CacheImage.open(name, new LayoutStore({ layoutDir: join(directory, "layouts") }), (message) => {
+    warnings.push(message);
+  });
 }
 
 async function layerWith(text: string): Promise<NewLayer> {
@@ -41,7 +45,7 @@ class ClosedStore extends LayoutStore {
 
 describe("cache image", () => {
   it("is as good as none when it may not be read", async () => {
-    const cache = await CacheImage.open(name, new ClosedStore({ layoutDir: directory }));
+    const cache = await CacheImage.open(name, new ClosedStore({ layoutDir: directory }), () => {});
     expect(cache.exists()).toBe(false);
   });
 
@@ -91,6 +95,22 @@ describe("cache image", () => {
       writeFileSync(path, bytes);
     }
     await expect(read((await open()).retrieveLayer(layer.diffId))).rejects.toBeInstanceOf(CacheReadError);
+  });
+
+  it("is as good as none when it is damaged, and replaced", async () => {
+    const layer = await layerWith("one");
+    const first = await open();
+    await first.addLayer(layer);
+    await first.commit();
+    const blobs = join(directory, "layouts", name, "latest/blobs/sha256");
+    for (const blob of readdirSync(blobs)) writeFileSync(join(blobs, blob), "damaged");
+
+    const second = await open();
+    expect(warnings).toEqual([expect.stringMatching(`^Ignoring cache image '${name}': .*expected \\d+ bytes`)]);
+    expect(second.exists()).toBe(false);
+    await second.addLayer(layer);
+    await second.commit();
+    await read((await open()).retrieveLayer(layer.diffId));
   });
 
   it("can be committed without layers", async () => {

@@ -6,6 +6,7 @@ import {
   isDigest,
   type Layer,
   linuxPlatform,
+  parseReference,
 } from "@lifecycle/image";
 import {
   CACHE_METADATA_LABEL,
@@ -34,13 +35,19 @@ export class CacheImage implements Cache {
   }
 
   /**
-   * Opens a cache image, which need not be there yet. One that may not be read is as good as none.
+   * Opens a cache image, which need not be there yet. One that may not be read is as good as none; so is one that is
+   * damaged, which the next commit replaces.
+   * @param warn told of a damaged one
    * @throws ImageError if the name is no reference, or its registry cannot be reached
    */
-  static async open(name: string, store: ImageStore): Promise<CacheImage> {
+  static async open(name: string, store: ImageStore, warn: (message: string) => void): Promise<CacheImage> {
+    parseReference(name);
     const previous = await store.open(name).catch((error: unknown) => {
-      if (error instanceof ImageError && error.code === "unauthorized") return undefined;
-      throw error;
+      if (!(error instanceof ImageError)) throw error;
+      if (error.code === "unauthorized") return undefined;
+      if (!["corrupt", "invalid", "not-found"].includes(error.code)) throw error;
+      warn(`Ignoring cache image '${name}': ${error.message}`);
+      return undefined;
     });
     return new CacheImage(name, store, previous);
   }

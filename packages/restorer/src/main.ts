@@ -78,7 +78,7 @@ const restorer: Phase<ImageAccess> = {
       logger,
       group: group.group,
       layersMetadata: analyzed.layersMetadata,
-      cache: await openCache(inputs, access),
+      cache: await openCache(inputs, access, logger),
     });
   },
 };
