@@ -170,6 +170,7 @@ describe("extracting a layer", () => {
     ["a pipe", [entry("/layers/pipe", { type: "6" })]],
     ["an unknown type", [entry("/layers/odd", { type: "S" })]],
     ["a symlink in place of the layers directory", [entry("/layers", { type: "2", linkName: "/tmp" })]],
+    ["a path that no file system takes", [entry(`/layers/${"d/".repeat(200_000)}x`)]],
     ["a file in place of a directory", [entry("/layers/d", { type: "5" }), entry("/layers/d", { contents: "x" })]],
   ])("refuses %s", async (_, entries) => {
     writeFileSync(join(directory, "outside"), "untouched");

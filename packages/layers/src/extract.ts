@@ -100,6 +100,9 @@ export async function extractEntries(source: AsyncIterable<ArchiveEntry>, option
 /** A path of a file being written that is not there yet, or not a symlink. */
 const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
+/** How long a path may be for Linux's system calls, in bytes (PATH_MAX without the NUL at its end). */
+const longestPath = 4095;
+
 class Extractor implements EntrySink {
   readonly #root: BytePath;
   readonly #within: BytePath;
@@ -194,6 +197,7 @@ class Extractor implements EntrySink {
 
   /** The entry's place in the file system. A name with `..` in it is no name that a layer has to have. */
   #pathOf(name: BytePath, entryName: BytePath): BytePath {
+    if (name.length > longestPath) throw refused(fromLatin1(entryName.slice(0, 80)), "its path is too long");
     let path = this.#root;
     for (const part of name.split("/")) {
       if (part === "..") throw refused(entryName, "its path has '..' in it");

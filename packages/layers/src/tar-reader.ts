@@ -183,6 +183,8 @@ export class TarReader {
 
   /** Takes the records of a PAX extended header: `<length> <key>=<value>\n`. An empty value unsets what was before. */
   #takeRecords(body: Buffer): void {
+    // Those of another extended header before it do not count, or they could pile up without end.
+    delete this.#extended.xattrs;
     for (let start = 0; start < body.length; ) {
       const space = body.indexOf(" ", start);
       const digits = space < 0 ? "" : body.toString("latin1", start, space);
