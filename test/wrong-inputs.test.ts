@@ -169,7 +169,9 @@ describe.runIf(requireServer("docker-registry", "skopeo"))("wrong inputs", () =>
     "creator: a run image that is not there": {
       run: ["creator", "-run-image", "{registry}/small/run:no-such-tag", "{registry}/app:1"],
       code: 62,
-      says: "failed to create new app image: run image '{registry}/small/run:no-such-tag' not found",
+      says:
+        "failed to create new app image: run image '{registry}/small/run:no-such-tag' not found; " +
+        "push it there, or name another with -run-image",
     },
     "exporter: a run image that is not there": {
       run: ["exporter", "{registry}/app:1"],

@@ -7,6 +7,8 @@ import { runExport } from "@lifecycle/exporter";
 import type { ImageStore } from "@lifecycle/image";
 import {
   ConsoleLogger,
+  ExitCode,
+  failedTo,
   type ImageAccess,
   openCache,
   type PhaseContext,
@@ -49,6 +51,11 @@ export async function create(context: PhaseContext, access: CreatorAccess): Prom
 
   logger.phase("DETECTING");
   const { group, plan } = await detect({ ...inputs, ...context });
+  // no extension can bring another one any more, and without one all that the buildpacks do is for nothing
+  if (analyzed.runImage?.reference === "") {
+    const cause = `run image '${inputs.runImage}' not found; push it there, or name another with -run-image`;
+    throw failedTo("create new app image", cause, ExitCode.exportError);
+  }
 
   if (!inputs.skipLayers || inputs.platformApi.atLeast("0.10")) {
     logger.phase("RESTORING");
