@@ -58,11 +58,24 @@ describe("Downloader", () => {
     expect((await fetched()).equals(content)).toBe(true);
   });
 
-  it("does not put two files together", async () => {
+  it.each<[what: string, before: Record<string, string>, status: number, after: Record<string, string>]>([
+    ["by their tags", { etag: '"1"' }, 200, { etag: '"2"' }],
+    ["by when they were changed", { "last-modified": "Sat, 01 Jan 2000 00:00:00 GMT" }, 200, {}],
+    [
+      "by when they were changed, from a server that only looks at the range",
+      { "last-modified": "then" },
+      206,
+      { "last-modified": "now" },
+    ],
+    ["by their sizes", {}, 206, { "content-range": "bytes 100000-200000/200001" }],
+  ])("does not put two files together: tells them apart %s", async (_, before, status, after) => {
     let requests = 0;
     answer = (_request, response) => {
-      if (requests++ === 0) cut(response, 100_000, { etag: '"1"' });
-      else response.writeHead(200, { "content-length": content.length, etag: '"2"' }).end(content);
+      if (requests++ === 0) cut(response, 100_000, before);
+      else
+        response
+          .writeHead(status, status === 200 ? { ...after, "content-length": content.length } : after)
+          .end(content);
     };
     await expect(fetched()).rejects.toMatchObject({ code: "corrupt" });
   });

@@ -111,7 +111,7 @@ export class Downloader {
 
   async *#body(url: URL, first: HttpResponse, limit: number): AsyncGenerator<Uint8Array> {
     const backoff = this.#backoff();
-    const tag = strongTag(first);
+    const version = versionOf(first);
     const size = lengthOf(first);
     const tooLong = () => new ImageError("invalid", `${describe({ method: "GET", url })}: more than ${limit} bytes`);
     if (size !== undefined && size > limit) {
@@ -151,10 +151,11 @@ export class Downloader {
         } finally {
           response.body.destroy();
         }
-        const range = { range: `bytes=${offset}-`, ...(tag !== undefined && { "if-range": tag }) };
+        const range = { range: `bytes=${offset}-`, ...(version !== undefined && { "if-range": version }) };
         response = await this.#get(url, range, [200, 206]);
-        const whole = response.status === 206 ? undefined : lengthOf(response);
-        if (strongTag(response) !== tag || (whole !== undefined && whole !== size)) {
+        const whole = response.status === 206 ? totalOf(response) : lengthOf(response);
+        const found = versionOf(response) ?? (response.status === 206 ? version : undefined);
+        if (found !== version || (whole !== undefined && whole !== size)) {
           response.body.destroy();
           throw new ImageError("corrupt", `${describe({ method: "GET", url })}: the file was changed meanwhile`);
         }
@@ -176,6 +177,17 @@ function authorization({ username, password }: URL): Readonly<Record<string, str
 function strongTag({ headers }: HttpResponse): string | undefined {
   const { etag } = headers;
   return etag?.startsWith('"') ? etag : undefined;
+}
+
+/** What tells the file from one that takes its place later; undefined if the server says nothing of the kind. */
+function versionOf(response: HttpResponse): string | undefined {
+  return strongTag(response) ?? response.headers["last-modified"];
+}
+
+/** The size of the whole file that an answer is a part of, in bytes. */
+function totalOf({ headers }: HttpResponse): number | undefined {
+  const [, total] = /\/(\d{1,15})$/.exec(headers["content-range"] ?? "") ?? [];
+  return total === undefined ? undefined : Number(total);
 }
 
 function lengthOf({ headers }: HttpResponse): number | undefined {
