@@ -71,6 +71,10 @@ export function parseManifestOrIndex(bytes: Uint8Array, mediaType: string, where
   const annotations = reader.textMap("annotations");
   const ownType = reader.text("mediaType") ?? "";
   const type = [ownType, mediaType].find((candidate) => isManifestType(candidate) || isIndexType(candidate));
+  // Who reads one as an index and who reads it as a manifest would see different images (OCI image spec, manifest.md).
+  if (object.manifests !== undefined && (object.layers !== undefined || object.config !== undefined)) {
+    throw new ImageError("invalid", `manifest of ${where}: both an image and an index`);
+  }
   const isIndex = type === undefined ? Array.isArray(object.manifests) : isIndexType(type);
   if (isIndex) {
     const manifests = reader.objects("manifests") ?? [];
