@@ -202,7 +202,7 @@ function throwRefusal(answer: string): void {
     } catch (cause) {
       throw new ImageError("invalid", "loading image: the daemon's answer is not JSON", { cause });
     }
-    const { error } = message as { readonly error?: unknown };
+    const error = isJsonObject(message) ? message.error : undefined;
     if (error !== undefined) throw new ImageError("refused", `loading image: embedded daemon response: ${error}`);
   }
 }

@@ -1,4 +1,4 @@
-import { Readable } from "node:stream";
+import { pipeline, Readable } from "node:stream";
 import { createGzip } from "node:zlib";
 import type { ImageConfig } from "../config.ts";
 import { type Digest, parseDigest } from "../digest.ts";
@@ -74,10 +74,8 @@ export class DaemonLayer implements Layer {
   }
 
   compressed(): AsyncIterable<Uint8Array> {
-    const source = Readable.from(this.uncompressed(), { objectMode: false });
-    const gzip = createGzip();
-    source.on("error", (error) => gzip.destroy(error));
-    return source.pipe(gzip);
+    // Ends the one with the other: who leaves off reading gives the daemon's connection free.
+    return pipeline(Readable.from(this.uncompressed(), { objectMode: false }), createGzip(), () => {});
   }
 
   async *uncompressed(): AsyncGenerator<Uint8Array> {
