@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { promisify } from "node:util";
 import * as zlib from "node:zlib";
+import { collectGarbage } from "./collect-garbage.ts";
 import { crc32 } from "./crc32.ts";
 
 /** How much is compressed at once, in bytes. Part of the format: another size gives other bytes. */
@@ -14,6 +15,12 @@ const blocksAtOnce = Math.min(availableParallelism(), 8) * 2;
 
 /** Streams that are being compressed. */
 let streams = 0;
+
+/** After this many blocks, what was needed for them is cleared away. */
+const blocksBetweenCollections = 16;
+
+/** Blocks that were begun so far. */
+let blocksBegun = 0;
 
 /** How much output is taken from the thread pool at once, in bytes. */
 const outputLength = 1 << 18;
@@ -60,6 +67,7 @@ export async function* gzip(source: AsyncIterable<Uint8Array> | Iterable<Uint8Ar
       compressed.catch(() => {});
       compressing.push(compressed);
       dictionary = block.subarray(-windowLength);
+      if (++blocksBegun % blocksBetweenCollections === 0) collectGarbage();
       if (compressing.length < Math.max(blocksAtOnce / streams, 2)) continue;
       const oldest = await compressing.shift();
       if (oldest !== undefined) yield oldest;
