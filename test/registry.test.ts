@@ -286,8 +286,14 @@ describe.runIf(requireServer("docker-registry", "openssl", "skopeo"))(
         const registry = await start({ tls: true, auth: "basic" });
         const none = join(dir, "empty.pem");
         await writeFile(none, "");
-        const store = await storeFor(registry, { SSL_CERT_FILE: none }, { insecureRegistries: [registry.host] });
-        await store.save(draftOf([newLayer()]), [`${registry.host}/team/app`]);
+        const name = `${registry.host}/team/app`;
+        for (const insecure of [registry.host, `${registry.host}/team`, registry.host.replace(/:\d+$/, "")]) {
+          const store = await storeFor(registry, { SSL_CERT_FILE: none }, { insecureRegistries: [insecure] });
+          await store.save(draftOf([newLayer()]), [name]);
+        }
+        const insecureRegistries = ["", registry.host.slice(0, -1), `${registry.host}/other`];
+        const other = await storeFor(registry, { SSL_CERT_FILE: none }, { insecureRegistries });
+        await expect(other.checkRead(name)).rejects.toMatchObject({ code: "untrusted" });
       });
 
       it("a registry that is not there is named", async () => {

@@ -34,8 +34,8 @@ export interface RegistryStoreOptions {
   /** Which registries are reached through a proxy; by default none. */
   readonly proxies?: Proxies;
   /**
-   * Beginnings of image names whose registries may be asked over plain HTTP, or over TLS with a certificate that nobody
-   * vouches for.
+   * Beginnings of image names, such as `registry.example:5000`, whose registries may be asked over plain HTTP, or over
+   * TLS with a certificate that nobody vouches for.
    */
   readonly insecureRegistries?: readonly string[];
   /** Chooses from image indexes; by default linux on this machine's architecture. */
@@ -202,7 +202,7 @@ export class RegistryStore implements ImageStore {
   readonly #warn = (message: string): void => this.#options.warn?.(message);
 
   #clientFor(name: string, reference: Reference): RegistryClient {
-    const insecure = this.#options.insecureRegistries?.some((prefix) => name.startsWith(prefix)) ?? false;
+    const insecure = this.#options.insecureRegistries?.some((prefix) => isPrefix(prefix, name)) ?? false;
     const key = `${insecure} ${reference.registry}`;
     let client = this.#clients.get(key);
     if (client === undefined) {
@@ -218,6 +218,12 @@ export class RegistryStore implements ImageStore {
     }
     return client;
   }
+}
+
+/** Whether an image's name begins with `prefix`, without breaking off within the registry's host or port. */
+function isPrefix(prefix: string, name: string): boolean {
+  if (prefix === "" || !name.startsWith(prefix)) return false;
+  return prefix.includes("/") || /^(?:[:/@]|$)/.test(name.slice(prefix.length));
 }
 
 /** A layer in a repository. */

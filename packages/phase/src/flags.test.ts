@@ -31,7 +31,7 @@ describe("a command line", () => {
   });
 
   it("collects a repeated flag, after what the environment has", () => {
-    const inputs = inputsWith({ CNB_INSECURE_REGISTRIES: "a,b" });
+    const inputs = inputsWith({ CNB_INSECURE_REGISTRIES: "a, b," });
     parseCommandLine(["-insecure-registry", "c", "-insecure-registry=d"], ["insecure-registry"], inputs);
     expect(inputs.insecureRegistries).toEqual(["a", "b", "c", "d"]);
   });

@@ -165,5 +165,8 @@ function integer(text: string): number {
 }
 
 function list(text: string): string[] {
-  return text === "" ? [] : text.split(",");
+  return text
+    .split(",")
+    .map((each) => each.trim())
+    .filter((each) => each !== "");
 }
