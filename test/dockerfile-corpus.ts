@@ -155,6 +155,11 @@ export async function makeContext(context: string): Promise<void> {
     writeFileSync(join(context, `archive.tar.${suffix}`), compressed(program, join(context, "archive.tar")));
   }
   writeFileSync(join(context, "notar.gz"), gzipSync("no archive\n"));
+  make("odd");
+  for (const name of ["é.txt", "\u{1f600} and space", "-dash", "new\nline"])
+    writeFileSync(join(context, "odd", name), name);
+  writeFileSync(Buffer.from(`${context}/odd/\xff\xfe`, "latin1"), "no text");
+  writeFileSync(join(context, "odd/é.tar"), tar([{ name: "from-é", contents: "é" }]));
   // cap_net_raw=ep, as setcap(8) writes it.
   const capability = Buffer.from("0100000200200000000000000000000000000000", "hex").toString("latin1");
   const xattrs = new Map([["security.capability", capability]]);

@@ -1,14 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { createReadStream, createWriteStream } from "node:fs";
+import { createWriteStream } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ReadableStream } from "node:stream/web";
 import { createGunzip } from "node:zlib";
-import { type BytePath, TarReader, toFileSystem } from "@lifecycle/layers";
+import { type BytePath, TarReader } from "@lifecycle/layers";
 import { InstructionError } from "./error.ts";
+import { readFile } from "./source-tree.ts";
 
 /** A file that ADD fetched. */
 export interface Download {
@@ -96,7 +97,7 @@ const compressions = [
  * @throws InstructionError `failed` for a compression whose program is not installed
  */
 export async function openArchive(path: BytePath): Promise<AsyncIterable<Uint8Array> | undefined> {
-  const first = await firstBytes(createReadStream(toFileSystem(path), { end: headerLength - 1 }));
+  const first = await firstBytes(streamOf(path));
   const compression = compressions.find(({ magic }) => first.toString("hex").startsWith(magic));
   const open = () => decompressed(path, compression);
   if (compression === undefined) return isTarHeader(first) ? open() : undefined;
@@ -111,11 +112,21 @@ export async function openArchive(path: BytePath): Promise<AsyncIterable<Uint8Ar
 
 const headerLength = 512;
 
+/** A file as a stream. That of node:fs takes no names in Bun that are no text. */
+function streamOf(path: BytePath): Readable {
+  return Readable.from(copies(readFile(path)), { objectMode: false });
+}
+
+/** Pieces that stay as they are. */
+function* copies(pieces: Iterable<Uint8Array>): Generator<Buffer> {
+  for (const piece of pieces) yield Buffer.from(piece);
+}
+
 function decompressed(
   path: BytePath,
   compression: (typeof compressions)[number] | undefined,
 ): AsyncIterable<Uint8Array> {
-  const file = createReadStream(toFileSystem(path));
+  const file = streamOf(path);
   if (compression === undefined) return file;
   if (compression.program !== undefined) return throughProgram(compression.program, path);
   const unzipped = createGunzip();
@@ -133,7 +144,7 @@ async function* throughProgram(program: string, path: BytePath): AsyncGenerator<
   if (stdin === null || stdout === null) return;
   // Whoever stops reading early closes the pipe.
   stdin.on("error", () => {});
-  createReadStream(toFileSystem(path)).pipe(stdin);
+  streamOf(path).pipe(stdin);
   try {
     for await (const chunk of stdout) yield chunk;
     const end = await ended;

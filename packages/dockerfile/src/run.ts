@@ -84,8 +84,8 @@ function send(pid: number, signal: NodeJS.Signals): void {
 }
 
 /**
- * Stops what left the program's process group: whatever has the root for its own and, where that is everybody's root,
- * whatever lost its parent and thereby became a child of ours.
+ * Stops what left the program's process group: whatever lost its parent and thereby became a child of ours, and, where
+ * the root is not everybody's, whatever has it for its own.
  */
 function stopLeftovers(root: string, session: number): void {
   const ours = sessionOf(process.pid);
@@ -93,8 +93,7 @@ function stopLeftovers(root: string, session: number): void {
     const pid = Number(name);
     if (!Number.isInteger(pid) || pid === process.pid) continue;
     try {
-      const isLeftover = root === "/" ? isOwnChild(pid, session, ours) : readlinkSync(`/proc/${pid}/root`) === root;
-      if (isLeftover) send(pid, "SIGKILL");
+      if (isOwnChild(pid, session, ours) || (root !== "/" && isIn(pid, root))) send(pid, "SIGKILL");
     } catch {
       // It ended in between.
     }
@@ -104,6 +103,12 @@ function stopLeftovers(root: string, session: number): void {
 /** Whether a process is a child of ours that was started after another one, in a session that is not ours. */
 function isOwnChild(pid: number, startedAfter: number, ours: number): boolean {
   return pid > startedAfter && Number(fieldsOf(pid)[1]) === process.pid && sessionOf(pid) !== ours;
+}
+
+/** Whether a process has a directory, or one in it, for its root. */
+function isIn(pid: number, root: string): boolean {
+  const own = readlinkSync(`/proc/${pid}/root`);
+  return own === root || own.startsWith(`${root}/`);
 }
 
 function sessionOf(pid: number): number {
