@@ -23,10 +23,10 @@ describe("what a platform gives", () => {
 
   it("system.toml", () => {
     const text =
-      "[system.pre]\nbuildpacks = [{id = 'a', version = '1'}]\n[[system.post.buildpacks]]\nid = 'b'\nversion = '2'";
+      "[system.pre]\nbuildpacks = [{id = 'a', version = '1'}]\n[[system.post.buildpacks]]\nid = 'b'\nversion = '2'\noptional = true";
     expect(parseSystem(text, "system.toml")).toEqual({
       pre: [{ id: "a", version: "1" }],
-      post: [{ id: "b", version: "2" }],
+      post: [{ id: "b", version: "2", optional: true }],
     });
   });
 

@@ -37,6 +37,7 @@ const include = strings("Patterns as in .gitignore: only matching files are buil
 const exclude = strings("Patterns as in .gitignore: matching files are not built. Not together with include.", [
   ["spec/"],
 ]);
+const filters = ["include", "exclude"] as const;
 const builder = string("The builder image to build with.");
 
 const execEnv = strings("Execution environments that this is for; all when absent.", [["production"], ["test"]]);
@@ -113,6 +114,7 @@ export const PROJECT_0_1 = {
     build: {
       kind: "table",
       doc: "How the project is built.",
+      exclusive: filters,
       fields: { builder, include, exclude, buildpacks: group(groupDoc), env },
     },
     metadata: free("Whatever a platform or its user wants to note."),
@@ -160,7 +162,7 @@ const project = <F extends Fields>(version: string, fields: F) =>
       io: {
         kind: "table",
         doc: "Tables of the domain io.",
-        fields: { buildpacks: { kind: "table", doc: "How the project is built.", fields } },
+        fields: { buildpacks: { kind: "table", doc: "How the project is built.", exclusive: filters, fields } },
       },
     },
   }) as const;

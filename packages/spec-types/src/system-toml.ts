@@ -4,6 +4,8 @@ import { type Reader, readToml } from "./decode.ts";
 export interface SystemBuildpack {
   readonly id: string;
   readonly version: string;
+  /** Groups pass without it. */
+  readonly optional?: boolean;
 }
 
 /** system.toml: buildpacks before and after those of every group (platform.md, "system.toml", Platform API 0.15). */
@@ -22,5 +24,6 @@ function readBuildpacks(reader: Reader): readonly SystemBuildpack[] {
   return reader.tables("buildpacks", (buildpack) => ({
     id: buildpack.string("id"),
     version: buildpack.string("version"),
+    ...(buildpack.boolean("optional") && { optional: true }),
   }));
 }
