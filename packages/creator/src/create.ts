@@ -42,7 +42,7 @@ export async function create(context: PhaseContext, access: CreatorAccess): Prom
   }
 
   // what cannot be used is said before work starts
-  const cache = await openCache(inputs, access, logger);
+  const cache = await openCache(inputs, access, logger, context.signal);
 
   logger.phase("ANALYZING");
   const analyzed = await analyze({ ...inputs, ...access, logger });

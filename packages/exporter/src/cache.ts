@@ -21,6 +21,8 @@ export interface CacheOptions {
   readonly group: readonly GroupElement[];
   /** Absolute. */
   readonly layersDir: string;
+  /** Ends the export with its reason. */
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -66,6 +68,7 @@ async function cacheBuildpackLayers(
       await addOrReuse(options, made, known?.get(name)?.sha);
       layers.set(name, { ...layer.read(), sha: made.diffId });
     } catch (error) {
+      options.signal.throwIfAborted();
       logger.warn(`Failed to cache layer '${identifier}': ${messageOf(error)}`);
     }
   }

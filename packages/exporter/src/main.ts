@@ -81,7 +81,13 @@ const exporter: Phase<ImageAccess> = {
       context.verifyBuildpackApi("Buildpack", `${id}@${version}`, api);
     }
     const analyzed = readAnalyzed(context.inputs.analyzedPath, context.logger);
-    return runExport(context, access, group, analyzed, await openCache(context.inputs, access, context.logger));
+    return runExport(
+      context,
+      access,
+      group,
+      analyzed,
+      await openCache(context.inputs, access, context.logger, context.signal),
+    );
   },
 };
 

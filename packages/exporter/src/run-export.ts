@@ -30,7 +30,7 @@ export async function runExport(
   analyzed: Analyzed,
   cache: Cache | undefined,
 ): Promise<void> {
-  const { inputs, env, logger } = context;
+  const { inputs, env, logger, signal } = context;
   const { platformApi, uid, gid, layersDir } = inputs;
   const factory = new LayerFactory({ uid, gid, debug: (line) => logger.debug(line) });
   const project = readProjectMetadata(inputs.projectMetadataPath, logger);
@@ -63,8 +63,9 @@ export async function runExport(
   const cached = async (): Promise<void> => {
     if (cache !== undefined) {
       try {
-        await exportCache({ platformApi, logger, cache, factory, group, layersDir });
+        await exportCache({ platformApi, logger, cache, factory, group, layersDir, signal });
       } catch (error) {
+        signal.throwIfAborted();
         logger.warn(`Failed to export cache: ${messageOf(error)}`);
       } finally {
         await cache.close();

@@ -107,6 +107,26 @@ describe("cache directory", () => {
     await cache.verifyLayer(layer.diffId);
   });
 
+  it("is as it was, with nothing left behind, when a build is told to stop", async () => {
+    const layer = await commit("one");
+    const stop = new AbortController();
+    const cache = CacheDirectory.open(directory, stop.signal);
+    const endless = {
+      diffId: `sha256:${"0".repeat(64)}` as const,
+      async *uncompressed() {
+        for (let chunks = 0; ; chunks++) {
+          if (chunks === 10) stop.abort(new Error("stopped"));
+          yield Buffer.alloc(1000);
+        }
+      },
+    };
+    await expect(cache.addLayer(endless)).rejects.toThrow("stopped");
+    await expect(cache.commit()).rejects.toThrow("stopped");
+    await cache.close();
+    expect(readdirSync(join(directory, "staging"))).toEqual([]);
+    expect(await CacheDirectory.open(directory).metadata()).toEqual(metadata(layer.diffId));
+  });
+
   it("is put right after a build was killed between the renames of its commit", async () => {
     const layer = await commit("one");
     renameSync(join(directory, "committed"), join(directory, "committed-backup"));

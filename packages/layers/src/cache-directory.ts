@@ -35,10 +35,12 @@ export class CacheDirectory implements Cache {
   readonly #committed: string;
   readonly #backup: string;
   readonly #staging: string;
+  readonly #signal: AbortSignal | undefined;
   #isStaged = false;
   #isCommitted = false;
 
-  private constructor(directory: string) {
+  private constructor(directory: string, signal: AbortSignal | undefined) {
+    this.#signal = signal;
     this.name = directory;
     this.#committed = join(directory, "committed");
     this.#backup = join(directory, "committed-backup");
@@ -48,10 +50,11 @@ export class CacheDirectory implements Cache {
   /**
    * Opens a cache, which may be empty, and puts right what a killed build has left.
    * @param directory must be there
+   * @param signal ends what the cache does with its reason; nothing is committed after it
    * @throws LayerError `unwritable` if it is not there or cannot be written
    */
-  static open(directory: string): CacheDirectory {
-    const cache = new CacheDirectory(directory);
+  static open(directory: string, signal?: AbortSignal): CacheDirectory {
+    const cache = new CacheDirectory(directory, signal);
     try {
       statSync(directory);
       removeAbandoned(join(directory, "staging"));
@@ -107,7 +110,10 @@ export class CacheDirectory implements Cache {
     try {
       const file = await open(unfinished, "w");
       try {
-        for await (const chunk of layer.uncompressed()) await file.writeFile(chunk);
+        for await (const chunk of layer.uncompressed()) {
+          this.#signal?.throwIfAborted();
+          await file.writeFile(chunk);
+        }
       } finally {
         await file.close();
       }
@@ -149,10 +155,12 @@ export class CacheDirectory implements Cache {
     const file = createReadStream(this.#pathOf(diffId), { highWaterMark: chunkSize });
     try {
       for await (const chunk of file as AsyncIterable<Buffer>) {
+        this.#signal?.throwIfAborted();
         hash.update(chunk);
         yield chunk;
       }
     } catch (error) {
+      this.#signal?.throwIfAborted();
       throw readError(error, diffId);
     } finally {
       file.destroy();
@@ -165,6 +173,7 @@ export class CacheDirectory implements Cache {
   }
 
   async commit(): Promise<void> {
+    this.#signal?.throwIfAborted();
     await this.#stage();
     // Another build's commit can come in between any two steps; then it was the last but one.
     for (let attempt = 0; attempt < 20; attempt++) {

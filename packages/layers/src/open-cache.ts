@@ -8,6 +8,7 @@ import { CacheImage } from "./cache-image.ts";
  * @param where each empty if not given
  * @param stores.registry where cache images are
  * @param warn told of a cache image that is damaged
+ * @param signal ends what a cache directory does; a cache image has its store's
  * @returns undefined if there is none
  * @throws LayerError or ImageError if it cannot be used
  */
@@ -15,8 +16,9 @@ export async function openCache(
   where: { readonly cacheImage: string; readonly cacheDir: string },
   stores: { readonly registry: ImageStore },
   warn: (message: string) => void,
+  signal?: AbortSignal,
 ): Promise<Cache | undefined> {
   if (where.cacheImage !== "") return CacheImage.open(where.cacheImage, stores.registry, warn);
-  if (where.cacheDir !== "") return CacheDirectory.open(where.cacheDir);
+  if (where.cacheDir !== "") return CacheDirectory.open(where.cacheDir, signal);
   return undefined;
 }

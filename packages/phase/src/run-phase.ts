@@ -90,6 +90,8 @@ export async function runPhase<Access>(
     const access = await phase.privileges(context);
     logger.debug("Executing command...");
     await phase.execute(context, access);
+    // What a phase only warns of, such as a cache that is not written, may have ended because of the signal.
+    signal.throwIfAborted();
     return 0;
   } catch (thrown) {
     // A phase says what it could not do any more, which is not what went wrong.
