@@ -91,6 +91,8 @@ describe.runIf(requireServer("dockerd"))("applying Dockerfiles in an ordinary co
         "RUN mkdir /made && echo new > /made/file && rm /etc/nsswitch.conf && chmod 751 /usr/bin/busybox",
         "RUN echo gone > /layers/ignored && echo gone > /dev/shm/x && echo 1.2.3.4 x >> /etc/hosts",
         "COPY plain.txt /made/copied",
+        "COPY plain.txt /etc/hosts",
+        'RUN test "$(cat /etc/hosts)" = plain',
         "WORKDIR /made/deeper",
         "USER cnb",
         "RUN id -u > /tmp/who; (sleep 300 & setsid sleep 301 &) ; true",

@@ -35,6 +35,7 @@ export interface SpecialFile {
 }
 
 const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+const mountedFlags = constants.O_WRONLY | constants.O_TRUNC | constants.O_NOFOLLOW;
 
 /**
  * Writes files to a root. All paths must be resolved but for their last name: what stands there is replaced, never
@@ -81,14 +82,24 @@ export class TreeWriter {
 
   /** A file that is filled by `FileWriter.write` and gets its attributes by `FileWriter.close`. */
   file(path: BytePath, attributes: Attributes): FileWriter {
-    this.remove(path);
-    const descriptor = openSync(this.#root.file(path), createFlags, 0o600);
+    const descriptor = this.#openFile(path);
     return new FileWriter(descriptor, () => {
       // The owner first: changing it clears setuid, setgid and capabilities.
       fchownSync(descriptor, attributes.uid, attributes.gid);
       fchmodSync(descriptor, attributes.mode);
       this.#finish(path, attributes);
     });
+  }
+
+  /** Opens a new file, or, since nothing can be put in a mounted file's place, that one. */
+  #openFile(path: BytePath): number {
+    try {
+      this.remove(path);
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "EBUSY")) throw error;
+      return openSync(this.#root.file(path), mountedFlags);
+    }
+    return openSync(this.#root.file(path), createFlags, 0o600);
   }
 
   /** A symlink; its target is bytes, one character each. */
