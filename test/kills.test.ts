@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { chown, cp, mkdir, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -5,12 +6,13 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type BuiltApp, makeBuiltApp, seededRandom } from "./harness/built-app.ts";
-import { PHASE_USER } from "./harness/phase-runner.ts";
+import { PHASE_USER, PhaseRunner } from "./harness/phase-runner.ts";
 import { type Registry, startRegistry } from "./harness/registry.ts";
 import { requireServer } from "./harness/require-server.ts";
 import type { Outcome } from "./harness/run.ts";
 import { writeScratchImage } from "./harness/scratch-image.ts";
 import { copyImage, inspectImage, type Manifest } from "./harness/skopeo.ts";
+import { pushSmallRunImage } from "./harness/small-run-image.ts";
 import { readWholeImage } from "./harness/whole-image.ts";
 
 /** How many exports are killed for each target; docs/faults.md has the numbers for 100. */
@@ -164,4 +166,91 @@ describe.runIf(requireServer("docker-registry", "skopeo"))("an export that is ki
       expect(stopped).toBeGreaterThan(0);
     });
   });
+});
+
+/** One layer that is kept as long as it comes back whole, and one that is another each time. */
+const CACHING = `
+cd "$1"
+mkdir -p kept changing
+if [ -e kept/content ]; then sha256sum --check --quiet kept/sum
+else head -c 4000000 /dev/urandom >kept/content && sha256sum kept/content >kept/sum; fi
+head -c 1000000 /dev/urandom >changing/content
+for layer in kept changing; do printf '[types]\\ncache = true\\nlaunch = true\\n' >$layer.toml; done
+`;
+
+describe.runIf(requireServer("docker-registry", "skopeo"))("a build that is killed", () => {
+  it.each([
+    { name: "its cache afterwards", flags: [] },
+    { name: "its cache at the same time", flags: ["-parallel"] },
+  ])(
+    `writing $name, at ${KILLS} moments, leaves image and cache whole`,
+    { timeout: KILLS * 20_000 },
+    async ({ flags }) => {
+      const random = seededRandom(SEED);
+      const registry = await startRegistry();
+      const runner = await PhaseRunner.create("creator");
+      try {
+        await runner.writeBuildpack("test/caching", { build: CACHING });
+        await runner.writeOrder("test/caching");
+        await runner.write("app/file", "the application");
+        const image = [`${registry.host}/some/app:1`];
+        const runImage = await pushSmallRunImage(registry);
+        const args = [
+          ...runner.creatorFlags(),
+          "-run-image",
+          runImage,
+          "-cache-dir",
+          runner.cacheDir,
+          ...flags,
+          ...image,
+        ];
+        const built = async (): Promise<number> => {
+          await runner.resetLayers();
+          const started = performance.now();
+          const outcome = await runner.run("creator", args);
+          expect(outcome.code, outcome.stdout).toBe(0);
+          expect(outcome.stdout).not.toMatch(/Skipping|Failed to|Ignoring/);
+          return performance.now() - started;
+        };
+        let duration = await built();
+        const kept = await cachedLayers(runner.cacheDir);
+        let kills = 0;
+        while (kills < KILLS) {
+          await runner.resetLayers();
+          const child = runner.start("creator", args);
+          child.stdout?.resume();
+          const gone = once(child, "exit");
+          await Promise.race([sleep(random() * duration), gone]);
+          child.kill("SIGKILL");
+          const [, signal] = await gone;
+          if (signal !== null) kills++;
+          await readWholeImage(registry, "some/app:1");
+          duration = await built();
+          const layers = await cachedLayers(runner.cacheDir);
+          expect(layers.filter((layer) => kept.includes(layer))).toHaveLength(1);
+        }
+      } finally {
+        await runner.remove();
+        await registry.stop();
+      }
+    },
+  );
+
+  /** The diff IDs of a cache's layers, once each was read and hashed, and found in its metadata. */
+  async function cachedLayers(directory: string): Promise<string[]> {
+    const committed = join(directory, "committed");
+    const names = (await readdir(committed)).filter((name) => name.endsWith(".tar"));
+    const metadata = await readFile(join(committed, "io.buildpacks.lifecycle.cache.metadata"), "utf8");
+    const hashes: string[] = [];
+    for (const name of names) {
+      hashes.push(
+        `sha256:${createHash("sha256")
+          .update(await readFile(join(committed, name)))
+          .digest("hex")}`,
+      );
+    }
+    expect(names).toEqual(hashes.map((hash) => `${hash}.tar`));
+    expect(new Set([...metadata.matchAll(/sha256:[0-9a-f]{64}/g)].map(([digest]) => digest))).toEqual(new Set(hashes));
+    return hashes;
+  }
 });
