@@ -310,7 +310,7 @@ describe.runIf(requireServer("dockerd", "podman", "skopeo", "openssl")).each(["d
       await run(process.execPath, ["-e", die, dead]);
       const refused = await create("v1", "nothing", [], { DOCKER_HOST: `unix://${dead}` });
       expect(refused.stdout).toMatch(
-        /^ERROR: failed to initialize docker client: failed to connect to docker socket: /m,
+        /^ERROR: failed to initialize docker client: failed to connect to docker socket: dial unix .*: connect: connection refused$/m,
       );
       expect(refused.code).toBe(1);
       const nowhere = await create("v1", "nothing", ["-launch-cache", join(runner.dir, "nowhere")]);

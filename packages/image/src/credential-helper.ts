@@ -24,7 +24,10 @@ export async function askCredentialHelper(
       if (error === null) resolve(stdout);
       // It says so with a message and status 1, whether it has none or could not look.
       else if (typeof error.code === "number") resolve(undefined);
-      else reject(new ImageError("invalid", `${program} cannot be run: ${error.code ?? error.message}`));
+      else {
+        const reason = error.code === "ENOENT" ? "there is no such program in PATH" : (error.code ?? error.message);
+        reject(new ImageError("invalid", `${program} cannot be run: ${reason}`));
+      }
     });
     child.stdin?.on("error", () => {});
     child.stdin?.end(server);

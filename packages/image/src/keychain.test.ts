@@ -125,7 +125,7 @@ test("a helper that cannot be run is a warning", async () => {
   const warnings: string[] = [];
   const env = { DOCKER_CONFIG: dir, PATH: dir };
   const keychain = await resolveKeychain(["a.io/app"], env, (message) => warnings.push(message));
-  expect(warnings).toEqual(["docker-credential-gone cannot be run: ENOENT"]);
+  expect(warnings).toEqual(["docker-credential-gone cannot be run: there is no such program in PATH"]);
   expect(keychain.resolve("a.io", "app")).toEqual(basic("file:pw"));
 });
 

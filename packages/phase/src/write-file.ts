@@ -20,11 +20,20 @@ export function writeFileAtomic(path: string, content: string): void {
     writeFileSync(temporary, content, { flag: "wx" });
     renameSync(temporary, target);
   } catch (error) {
-    rmSync(temporary, { force: true });
+    removeIfPossible(temporary);
     if (!isErrno(error, "EACCES", "EPERM", "EBUSY", "EROFS")) {
       throw error;
     }
     writeFileSync(target, content);
+  }
+}
+
+/** Removes a file; where that fails, on a read-only file system say, what the caller says names the file that matters. */
+function removeIfPossible(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // It is not there, or stays.
   }
 }
 

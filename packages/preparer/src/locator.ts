@@ -71,6 +71,8 @@ function parseUri(text: string): Locator {
 
 function parseNaked(text: string, context: LocatorContext): Locator {
   if (context.exists(text)) return { kind: "path", path: text };
+  // It would be looked up in the buildpack registry, since namespaces may consist of dots.
+  if (/^\.\.?\//.test(text)) throw new Error(`there is no file or directory ${JSON.stringify(text)}`);
   const [id, version] = splitVersion(text);
   if (context.isInBuilder(id, version)) return { kind: "builder", id, version };
   if (registryPattern.test(text)) return registryLocator(text);

@@ -566,6 +566,13 @@ export const CASES: readonly Case[] = [
     expect: { error: [112, "is not a path"] },
   },
   {
+    id: "B35",
+    given: "a path that begins with ./ and leads to nothing",
+    result: "112",
+    toml: v2 + group(uri("./bp")),
+    expect: { error: [112, 'there is no file or directory "./bp"'] },
+  },
+  {
     id: "B23",
     given: "an ID that the registry's index does not have",
     result: "112",

@@ -65,7 +65,7 @@ function connect(path: string): Promise<net.Socket> {
   return new Promise((resolve, reject) => {
     const socket = net.connect(path);
     socket.once("error", (cause: NodeJS.ErrnoException) => {
-      const what = `failed to connect to docker socket: dial unix ${path}: ${cause.code ?? cause.message}`;
+      const what = `failed to connect to docker socket: dial unix ${path}: ${connectError(cause)}`;
       reject(new ImageError("unreachable", what, { cause }));
     });
     socket.once("connect", () => {
@@ -76,4 +76,15 @@ function connect(path: string): Promise<net.Socket> {
       resolve(socket);
     });
   });
+}
+
+/** What a socket's error means, in the words of the reference, which people search for. */
+function connectError({ code = "", message }: NodeJS.ErrnoException): string {
+  const words: Readonly<Record<string, string>> = {
+    EACCES: "permission denied",
+    ECONNREFUSED: "connection refused",
+    ENOENT: "no such file or directory",
+  };
+  const reason = words[code];
+  return reason === undefined ? code || message : `connect: ${reason}`;
 }
