@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseGroup, parsePlan } from "@lifecycle/spec-types";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -100,6 +101,17 @@ describe("a group that passes", () => {
     await detect(orderOf(["passes"]), ["-system", system], { CNB_PLATFORM_API: "0.15" });
     expect(results().group.group.map(({ id }) => id)).toEqual(["test/provides", "test/passes", "test/requires"]);
   });
+
+  it("does without a system buildpack that is optional", async () => {
+    const failing = '[[system.pre.buildpacks]]\nid = "test/fails"\nversion = "1.0.0"\n';
+    const system = await runner.write("system.toml", `${failing}optional = true\n`);
+    const more = ["-system", system];
+    const { code } = await detect(orderOf(["passes"]), more, { CNB_PLATFORM_API: "0.15" });
+    expect(code).toBe(0);
+    expect(results().group.group.map(({ id }) => id)).toEqual(["test/passes"]);
+    await runner.write("system.toml", failing);
+    expect((await detect(orderOf(["passes"]), more, { CNB_PLATFORM_API: "0.15" })).code).toBe(20);
+  });
 });
 
 describe("when no group passes", () => {
@@ -129,6 +141,14 @@ describe("wrong inputs", () => {
     expect(stdout).toContain(
       `failed to initialize detector: reading order: failed to read order file: ${runner.dir}/order.toml:3:6: `,
     );
+    expect(code).toBe(1);
+  });
+
+  it("names the place of what is not UTF-8", async () => {
+    const latin1 = Buffer.from('[[order]]\n[[order.group]]\nid = "gr\u00fcn"\n', "latin1");
+    await writeFile(join(runner.dir, "order.toml"), latin1);
+    const { code, stdout } = await runner.run("detector", args());
+    expect(stdout).toContain(`failed to read order file: ${runner.dir}/order.toml:3:9: byte 0xFC is not valid UTF-8\n`);
     expect(code).toBe(1);
   });
 

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import {
   buildpackTargets,
+  decodeText,
   extensionTargets,
   parseBuildpackDescriptor,
   parseExtensionDescriptor,
@@ -72,7 +73,7 @@ function descriptorPath(kind: "buildpack" | "extension", dir: string, id: string
 
 function read(path: string, module: { readonly id: string; readonly version: string }): string {
   try {
-    return readFileSync(path, "utf8");
+    return decodeText(readFileSync(path), path);
   } catch (error) {
     if (!isNotFound(error)) throw error;
     const remedy = `'${nameOf(module)}' is in the order or group, but not in the builder`;

@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { decodeText } from "@lifecycle/spec-types";
 import { isNotFound } from "./read-dir.ts";
 
 /** Most bytes that a file written by a buildpack may have to be read. */
@@ -7,7 +8,7 @@ const sizeLimit = 64 * 1024 * 1024;
 /**
  * The text of a file that a buildpack wrote; undefined if there is none.
  *
- * @throws Error naming the path if it is no regular file or too large to be one of the specs' files
+ * @throws Error naming the path if it is no regular file, too large to be one of the specs' files, or not UTF-8
  */
 export function readOutputFile(path: string): string | undefined {
   const fd = open(path);
@@ -25,7 +26,7 @@ export function readOutputFile(path: string): string | undefined {
       if (read === 0) break;
       length += read;
     }
-    return content.toString("utf8", 0, length);
+    return decodeText(content.subarray(0, length), path);
   } finally {
     closeSync(fd);
   }

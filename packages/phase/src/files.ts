@@ -4,6 +4,7 @@ import {
   type Analyzed,
   type ApiVersion,
   type BuildMetadata,
+  decodeText,
   EMPTY_LAYERS_METADATA,
   formatAnalyzed,
   formatBuildMetadata,
@@ -31,7 +32,7 @@ import {
   type Stack,
   type System,
 } from "@lifecycle/spec-types";
-import { failedTo } from "./errors.ts";
+import { failedTo, LifecycleError } from "./errors.ts";
 import type { Logger } from "./logger.ts";
 import { writeFileAtomic } from "./write-file.ts";
 
@@ -155,25 +156,24 @@ export function readSystem(path: string, logger: Logger): System {
 
 type Parse<T> = (text: string, file: string) => T;
 
-function read<T>(path: string, what: string, parse: Parse<T>): T {
+function read<T>(path: string, what: string, parse: Parse<T>, bytes = () => readFileSync(path)): T {
   try {
-    return parse(readFileSync(path, "utf8"), path);
+    return parse(decodeText(bytes(), path), path);
   } catch (error) {
     throw failedTo(`read ${what} file`, error);
   }
 }
 
 function readIfExists<T>(path: string, what: string, parse: Parse<T>): T | undefined {
-  let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    const bytes = readFileSync(path);
+    return read(path, what, parse, () => bytes);
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") {
       return undefined;
     }
-    throw failedTo(`read ${what} file`, error);
+    throw error instanceof LifecycleError ? error : failedTo(`read ${what} file`, error);
   }
-  return read(path, what, () => parse(text, path));
 }
 
 function write(path: string, what: string, text: string): void {

@@ -50,6 +50,7 @@ export {
   parseBuildpackLayersLabel,
   parsePackageDependencies,
 } from "./buildpackage.ts";
+export { decodeText } from "./decode-text.ts";
 export { DEFAULTS, ENV, LAYERS_PLACEHOLDER, MODULE_ENV } from "./environment.ts";
 export { type ExtensionDescriptor, extensionTargets, parseExtensionDescriptor } from "./extension-toml.ts";
 export { FormatError, type FormatErrorDetails } from "./format-error.ts";
