@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { chmod } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { PhaseRunner } from "./harness/phase-runner.ts";
+import { PHASE_USER, PhaseRunner } from "./harness/phase-runner.ts";
 import { ACCOUNT, type Registry, startRegistry } from "./harness/registry.ts";
 import { requireServer } from "./harness/require-server.ts";
 import type { Outcome } from "./harness/run.ts";
@@ -36,7 +36,7 @@ describe.runIf(requireServer("docker-registry", "skopeo"))("what buildpacks see 
   beforeAll(async () => {
     registry = await startRegistry({ auth: "basic" });
     runImage = await pushSmallRunImage(registry);
-    runner = await PhaseRunner.create("creator", "detector", "builder");
+    runner = await PhaseRunner.create("creator", "detector", "restorer", "builder");
     await runner.writeBuildpack("test/searches", { detect: SEARCH, build: SEARCH });
     await runner.writeOrder("test/searches");
     await runner.write("platform/config", "/nowhere");
@@ -103,6 +103,25 @@ describe.runIf(requireServer("docker-registry", "skopeo"))("what buildpacks see 
     const builder = await runner.run("builder", [...directories, ...files], env);
     expectSearched({ ...builder, stdout: detector.stdout + builder.stdout });
     expect(detector.code).toBe(0);
+  });
+
+  it.runIf(isRoot)("are root's own where restorer looks at the run image", async () => {
+    const config = await runner.write("root/config.json", "");
+    await registry.writeDockerConfig(dirname(config));
+    await chmod(config, 0o600);
+    const file = (name: string) => join(runner.dir, name);
+    await runner.write("layers/analyzed.toml", `[run-image]\nreference = "${runImage}"\nimage = "${runImage}"\n`);
+    await runner.write("run.toml", `[[images]]\nimage = "${runImage}"\n`);
+    await runner.write("empty.toml", "");
+    const { code, stdout } = await runner.runAsSelf(
+      "restorer",
+      [
+        ...["-run", file("run.toml"), "-group", file("empty.toml")],
+        ...["-layers", runner.layersDir, "-uid", `${PHASE_USER.uid}`, "-gid", `${PHASE_USER.gid}`],
+      ],
+      { CNB_PLATFORM_API: "0.14", DOCKER_CONFIG: dirname(config) },
+    );
+    expect(code, stdout).toBe(0);
   });
 
   it("would be found by that search", async () => {

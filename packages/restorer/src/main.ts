@@ -21,7 +21,13 @@ import {
 import type { Analyzed, Group } from "@lifecycle/spec-types";
 import { restore } from "./restore.ts";
 
-const restorer: Phase<ImageAccess> = {
+/** What restorer gets while it has privileges. */
+interface RestorerAccess extends ImageAccess {
+  /** What analyzed.toml says. */
+  readonly analyzed: Analyzed;
+}
+
+const restorer: Phase<RestorerAccess> = {
   name: "restorer",
 
   flags(api) {
@@ -60,10 +66,16 @@ const restorer: Phase<ImageAccess> = {
   },
 
   async privileges(context) {
-    const access = await openImageAccess(context);
-    const { inputs } = context;
+    const { inputs, logger } = context;
+    const analyzed = readAnalyzed(inputs.analyzedPath, logger);
+    const runImage = analyzed.runImage?.image ?? "";
+    const access = await openImageAccess(context, runImage === "" ? [] : [runImage]);
+    if (inputs.platformApi.atLeast("0.14")) {
+      const { images } = readRun(inputs.runPath, logger);
+      await requireAccessibleRunImage(runImage, images, accessChecker(context));
+    }
     becomeUser(inputs, [inputs.layersDir, inputs.cacheDir, inputs.kanikoDir]);
-    return access;
+    return { ...access, analyzed };
   },
 
   async execute(context, access) {
@@ -83,20 +95,19 @@ const restorer: Phase<ImageAccess> = {
   },
 };
 
-/** Adds to analyzed.toml what only is known once the group is: whether the run image can be read, and its target. */
-async function updateAnalyzed(context: PhaseContext, access: ImageAccess, group: Group): Promise<Analyzed> {
-  const { inputs, logger } = context;
-  let analyzed = readAnalyzed(inputs.analyzedPath, logger);
+/** Adds to analyzed.toml the run image's target, where extensions may have switched to one that the analyzer did not see. */
+async function updateAnalyzed(
+  { inputs, logger }: PhaseContext,
+  { images, analyzed: found }: RestorerAccess,
+  group: Group,
+): Promise<Analyzed> {
+  let analyzed = found;
   const runImage = analyzed.runImage;
   const name = runImage?.image ?? "";
-  if (inputs.platformApi.atLeast("0.14")) {
-    const { images } = readRun(inputs.runPath, logger);
-    await requireAccessibleRunImage(name, images, accessChecker(context));
-  }
   const lacksTarget = runImage !== undefined && (runImage.target?.os ?? "") === "";
   if (inputs.platformApi.atLeast("0.10") && group.groupExtensions.length > 0 && lacksTarget) {
     logger.debug("Updating run image info in analyzed metadata...");
-    const image = await access.images.open(name);
+    const image = await images.open(name);
     if (image === undefined) {
       throw failedTo(`get run image ${name}`);
     }
