@@ -76,22 +76,26 @@ function runAs(uid: number, gid: number): void {
 }
 
 /**
- * The environment with HOME and USER of that user, as a login as the user would have them.
+ * The environment with HOME and USER of that user, as a login as the user would have them. A user who is not in
+ * /etc/passwd, such as one that a cluster made up for a container, keeps both if they are set.
  *
- * @throws LifecycleError when the user is not in /etc/passwd
+ * @throws LifecycleError when they cannot be known
  */
 export function environmentForUser(uid: number, env: Environment): Environment {
-  const action = `set environment for user ${uid}`;
-  let users: string;
+  let users = "";
+  let cause: unknown = `user: unknown userid ${uid}`;
   try {
     users = readFileSync("/etc/passwd", "utf8");
   } catch (error) {
-    throw failedTo(action, error);
+    cause = error;
   }
   const entries = users.split("\n").map((line) => line.split(":"));
   const [name, , , , , home] = entries.find((fields) => fields[2] === String(uid)) ?? [];
-  if (name === undefined || home === undefined) {
-    throw failedTo(action, `user: unknown userid ${uid}`);
+  if (name !== undefined && home !== undefined) {
+    return { ...env, HOME: home, USER: name };
   }
-  return { ...env, HOME: home, USER: name };
+  if (env.HOME && env.USER) {
+    return env;
+  }
+  throw failedTo(`set environment for user ${uid}`, cause);
 }
