@@ -114,10 +114,12 @@ describe("layers", () => {
   });
 
   it("that are for nothing are set aside", async () => {
-    await buildWith("mkdir $1/unused $1/unknown; touch $1/unused.toml");
+    await buildWith("mkdir $1/unused $1/unknown; touch $1/unused.toml $1/unused/old");
     expect(existsSync(join(layers(), "unused.ignore"))).toBe(true);
     expect(existsSync(join(layers(), "unused"))).toBe(false);
     expect(existsSync(join(layers(), "unknown"))).toBe(true);
+    await buildWith("mkdir $1/unused; touch $1/unused/new");
+    expect(existsSync(join(layers(), "unused.ignore/new"))).toBe(true);
   });
 
   it("with malformed metadata are an error that names the file", async () => {

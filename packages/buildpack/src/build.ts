@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Env, LAYER_DEFAULT_ACTION } from "@lifecycle/env";
 import { nodeEnvFs } from "@lifecycle/env/node";
@@ -24,7 +24,7 @@ import type { Logger } from "./logger.ts";
 import { type Buildpack, escapeId } from "./module.ts";
 import { readOutputFile } from "./output-file.ts";
 import { describeEnd, runLive } from "./program.ts";
-import { isNotFound, readDirSorted } from "./read-dir.ts";
+import { readDirSorted } from "./read-dir.ts";
 import { collectSbomFiles, listSbomFiles, type SbomFile } from "./sbom.ts";
 import { withTempDir } from "./temp-dir.ts";
 
@@ -149,11 +149,10 @@ function inContext<T>(action: string, step: () => T): T {
 }
 
 function setAside(path: string): void {
-  try {
-    renameSync(path, `${path}.ignore`);
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-  }
+  if (!existsSync(path)) return;
+  // of an earlier build, where the platform keeps the layers directory
+  rmSync(`${path}.ignore`, { recursive: true, force: true });
+  renameSync(path, `${path}.ignore`);
 }
 
 /** Buildpack spec, "Provided by the Buildpacks". */
