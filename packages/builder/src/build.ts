@@ -13,7 +13,7 @@ import {
   ProcessMap,
   targetEnv,
 } from "@lifecycle/buildpack";
-import { newBuildEnv } from "@lifecycle/env";
+import { formatEnviron, newBuildEnv } from "@lifecycle/env";
 import {
   ExitCode,
   failedTo,
@@ -106,7 +106,7 @@ async function runInOrder(options: BuildOptions, processes: ProcessMap): Promise
   const store = new DirStore(options);
   const inputs = {
     ...options,
-    env: newBuildEnv(environ(options.env)),
+    env: newBuildEnv(formatEnviron(options.env)),
     targetEnv: targetEnv(new BuildTarget(options.runImageTarget, logger).get()),
     output: ({ info }: Buildpack) =>
       logger.isJson
@@ -160,8 +160,4 @@ function writeLegacyBom(layersDir: string, type: "build" | "launch", bom: readon
   } catch (error) {
     throw inContext(`encoding ${type} bom`, error);
   }
-}
-
-function environ(env: BuildOptions["env"]): string[] {
-  return Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
 }

@@ -8,6 +8,7 @@ export { LogRecorder } from "./log-recorder.ts";
 export type { Logger } from "./logger.ts";
 export { type Buildpack, type Extension, escapeId, kindOf, type Module, type ModuleKind, nameOf } from "./module.ts";
 export { type Candidate, mergeSystemBuildpacks, prependExtensions, type VerifyApi, verifyOrder } from "./order.ts";
+export { readOutputFile } from "./output-file.ts";
 export { openPipe, type Pipe } from "./pipe.ts";
 export { ProcessMap } from "./process-map.ts";
 export { describeEnd, type Program, type ProgramEnd, runCaptured, runLive } from "./program.ts";

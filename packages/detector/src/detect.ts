@@ -10,7 +10,7 @@ import {
   prependExtensions,
   verifyOrder,
 } from "@lifecycle/buildpack";
-import { newBuildEnv } from "@lifecycle/env";
+import { formatEnviron, newBuildEnv } from "@lifecycle/env";
 import {
   ExitCode,
   failedTo,
@@ -112,7 +112,7 @@ async function search(
       ...options,
       store,
       resolverLogger,
-      env: newBuildEnv(environ(options.env)),
+      env: newBuildEnv(formatEnviron(options.env)),
       runImageTarget: analyzed.runImage?.target,
     });
     resolverLogger.replay(logger);
@@ -137,8 +137,4 @@ function refuseExtensions({ group }: Detected): void {
   const names = group.groupExtensions.map(nameOf).join(", ");
   const cause = `image extensions passed detection (${names}), but this version cannot generate their Dockerfiles yet`;
   throw failedTo("detect", `${cause}; remove them from order-extensions`, ExitCode.detectError);
-}
-
-function environ(env: DetectOptions["env"]): string[] {
-  return Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
 }

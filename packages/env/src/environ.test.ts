@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { newBuildEnv } from "./build-env.ts";
-import { parseEnviron } from "./environ.ts";
+import { formatEnviron, parseEnviron } from "./environ.ts";
 import { newLaunchEnv } from "./launch-env.ts";
 
 describe("parseEnviron", () => {
@@ -10,6 +10,10 @@ describe("parseEnviron", () => {
       ["B", "x=y"],
     ]);
   });
+});
+
+it("formatEnviron leaves out what is not set", () => {
+  expect(formatEnviron({ A: "", B: "x=y", C: undefined })).toEqual(["A=", "B=x=y"]);
 });
 
 describe("newBuildEnv", () => {

@@ -12,3 +12,8 @@ export function parseEnviron(environ: Iterable<string>): Map<string, string> {
   }
   return vars;
 }
+
+/** The `NAME=value` entries of variables by name, as Node has them; `undefined` is not set. */
+export function formatEnviron(vars: Readonly<Record<string, string | undefined>>): string[] {
+  return Object.entries(vars).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
+}

@@ -1,6 +1,5 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { escapeId } from "@lifecycle/buildpack";
+import { escapeId, readOutputFile } from "@lifecycle/buildpack";
 import type { ImageStore } from "@lifecycle/image";
 import type { LayerFactory } from "@lifecycle/layers";
 import {
@@ -122,19 +121,8 @@ async function buildAndSave(options: ExportOptions): Promise<Report> {
 function legacyBom(group: readonly GroupElement[], layersDir: string): BomEntry[] {
   return group.flatMap(({ id, version }) => {
     const path = join(layersDir, escapeId(id), "build.toml");
-    const text = readIfExists(path);
+    const text = readOutputFile(path);
     const entries = text === undefined ? [] : parseBuildToml(text, path).bom;
     return entries.map((entry) => ({ ...entry, buildpack: { id, version } }));
   });
-}
-
-function readIfExists(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") {
-      return undefined;
-    }
-    throw error;
-  }
 }
