@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -59,6 +60,13 @@ describe("samples/procfile", () => {
     );
   });
 
+  it("has the same processes when an earlier build has left its own", async () => {
+    await writeFile(join(build.app, "Procfile"), "web: node server.js\n");
+    for (const _ of ["first", "again"]) {
+      expect(await runBuildpack("procfile", "build")).toMatchObject({ code: 0, stdout: "Processes: web \n" });
+    }
+  });
+
   it("names the line that is no process", async () => {
     await writeFile(join(build.app, "Procfile"), "web: node server.js\nno process\n");
     const outcome = await runBuildpack("procfile", "build");
@@ -75,6 +83,19 @@ describe("samples/npm-install", () => {
     await writeFile(join(build.app, ".nvmrc"), "v22\n");
     expect((await runBuildpack("npm-install", "detect")).code).toBe(0);
     expect(await readFile(build.plan, "utf8")).toContain('name = "node"\n[requires.metadata]\nversion = "v22"\n');
+  });
+
+  it("reuses the layer of an unchanged lockfile, twice in one directory, and names no cache that is not there", async () => {
+    await writeFile(join(build.app, "package.json"), "{}");
+    await writeFile(join(build.app, "package-lock.json"), "{}");
+    const hash = createHash("sha256").update(`${process.version}\n{}{}`).digest("hex");
+    await writeFile(join(build.layers, "modules.toml"), `[metadata]\nchecksum = "${hash}"\n`);
+    const stdout = "Reusing node_modules: package-lock.json is unchanged\n";
+    for (const _ of ["first", "again"]) {
+      expect(await runBuildpack("npm-install", "build")).toMatchObject({ code: 0, stdout, stderr: "" });
+    }
+    expect(await readlink(join(build.app, "node_modules"))).toBe(join(build.layers, "modules/node_modules"));
+    expect(await readdir(build.layers)).toEqual(["modules.toml"]);
   });
 });
 
