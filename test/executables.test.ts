@@ -77,6 +77,9 @@ describe.runIf(await requireEmptyRoot())("the archive in a root that holds nothi
     const unknown = await runInRoot(root, ["/cnb/lifecycle/lifecycle", "-no-such-flag"], { env });
     expect(unknown.code).toBe(3);
     expect(unknown.stdout).toContain("failed to recognize phase: -no-such-flag");
+    const nothing = await runInRoot(root, ["/cnb/lifecycle/lifecycle"], { env });
+    expect(nothing.code).toBe(3);
+    expect(nothing.stdout).toContain("failed to parse arguments: say which phase is to run: detect, analyze, ");
   });
 
   it("the launcher starts, and says that there is nothing to launch", async () => {

@@ -13,7 +13,7 @@ export function answerWithoutPhase(invocation: Exclude<Invocation, { kind: "run"
       logger.info(lifecycleVersion());
       return 0;
     case "no arguments":
-      logger.error(failedTo("parse arguments").message);
+      logger.error(failedTo("parse arguments", `say which phase is to run: ${subcommandNames()}`).message);
       return ExitCode.invalidArgs;
     case "unknown phase": {
       const action = `recognize phase: ${invocation.phase} \nValid phases: ${subcommandNames()}`;
