@@ -3,7 +3,7 @@ import { guardExperimental } from "./experimental.ts";
 import { ConsoleLogger } from "./logger.ts";
 
 /** What is printed when a platform asks for a feature in that mode. */
-function printedIn(mode: string | undefined): string {
+function printedIn(mode: string): string {
   let printed = "";
   const logger = new ConsoleLogger({ level: "info", color: false }, (text) => {
     printed += text;
@@ -20,6 +20,6 @@ it("warns in mode warn", () => {
   expect(printedIn("warn")).toBe("Warning: Platform requested experimental feature 'layouts'\n");
 });
 
-it.each([undefined, "", "error"])("fails in mode %s", (mode) => {
-  expect(() => printedIn(mode)).toThrow("experimental features are disabled by CNB_EXPERIMENTAL_MODE=error");
+it("fails in mode error", () => {
+  expect(() => printedIn("error")).toThrow("experimental features are disabled by CNB_EXPERIMENTAL_MODE=error");
 });

@@ -8,11 +8,11 @@ import type { Logger } from "./logger.ts";
  *
  * @throws LifecycleError when experimental features are switched off
  */
-export function guardExperimental(feature: string, mode: string | undefined, logger: Logger): void {
+export function guardExperimental(feature: string, mode: string, logger: Logger): void {
   if (mode === "silent" || mode === "quiet") {
     return;
   }
-  if (mode === undefined || mode === "" || mode === "error") {
+  if (mode === "error") {
     logger.error(`Platform requested experimental feature '${feature}'`);
     throw new LifecycleError("experimental features are disabled by CNB_EXPERIMENTAL_MODE=error", ExitCode.failed);
   }

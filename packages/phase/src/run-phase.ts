@@ -1,5 +1,5 @@
 import type { TransferObserver } from "@lifecycle/image";
-import { type ApiVersion, ENV } from "@lifecycle/spec-types";
+import { type ApiVersion, DEFAULTS, ENV } from "@lifecycle/spec-types";
 import { type DeprecationMode, verifyBuildpackApi, verifyPlatformApi } from "./api-verification.ts";
 import { LifecycleError, messageOf } from "./errors.ts";
 import { ExitCode } from "./exit-codes.ts";
@@ -58,7 +58,7 @@ export async function runPhase<Access>(
   const logger = new ConsoleLogger({ level: "info", color: true });
   const signal = stopOnSignals();
   try {
-    const deprecation: DeprecationMode = env[ENV.deprecationMode] || "warn";
+    const deprecation: DeprecationMode = env[ENV.deprecationMode] || DEFAULTS.deprecationMode;
     const start = readCommandLine(phase, argv, env, logger, deprecation);
     if (typeof start === "number") {
       return start;
@@ -81,7 +81,8 @@ export async function runPhase<Access>(
       transfers: new TransferDisplay(logger, process.stdout.isTTY ? process.stdout : undefined),
       signal,
       verifyBuildpackApi: (kind, name, api) => verifyBuildpackApi(kind, name, api, deprecation, logger),
-      guardExperimental: (feature) => guardExperimental(feature, env[ENV.experimentalMode], logger),
+      guardExperimental: (feature) =>
+        guardExperimental(feature, env[ENV.experimentalMode] || DEFAULTS.experimentalMode, logger),
     };
     logger.debug(`Starting ${phase.name}...`);
     logger.debug("Parsing inputs...");
