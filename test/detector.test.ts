@@ -167,6 +167,14 @@ describe("wrong inputs", () => {
         "buildpack API version '0.2' is incompatible with the lifecycle\n",
     );
     expect(code).toBe(12);
+    await runner.write(
+      "buildpacks/test_composed/1.0.0/buildpack.toml",
+      'api = "0.12"\n[buildpack]\nid = "test/composed"\nname = "composed"\nversion = "1.0.0"\n' +
+        '[[order]]\n[[order.group]]\nid = "test/old-api"\nversion = "1.0.0"\n',
+    );
+    const composed = await detect(orderOf(["composed"]), ["-no-color"]);
+    expect(composed.stdout).toContain("ERROR: failed to set API for Buildpack 'test/old-api@1.0.0': ");
+    expect(composed.code).toBe(12);
   });
 
   it("takes no arguments", async () => {

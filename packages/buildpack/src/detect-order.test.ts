@@ -42,6 +42,7 @@ function detectIn(groups: readonly (readonly string[])[], options: Options = {})
     platformApi: ApiVersion.parse(options.platformApi ?? "0.15"),
     runImageTarget: options.runImageTarget ?? { os: "linux", arch: "amd64", distro: { name: "d", version: "1" } },
     resolverLogger: builder.logger,
+    verifyBuildpackApi: () => {},
   });
 }
 

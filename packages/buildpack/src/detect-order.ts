@@ -12,7 +12,7 @@ import { type DetectRun, detect, erredRun } from "./detect.ts";
 import type { DirStore } from "./dir-store.ts";
 import type { Logger } from "./logger.ts";
 import { kindOf, type Module, nameOf } from "./module.ts";
-import { asCandidates, type Candidate } from "./order.ts";
+import { asCandidates, type Candidate, type VerifyApi } from "./order.ts";
 import { type Resolution, resolveGroup } from "./resolve.ts";
 import { BuildTarget, formatBaseTarget, formatTargets, matchesTarget, targetEnv } from "./target.ts";
 
@@ -29,6 +29,8 @@ export interface DetectOrderInputs {
   readonly runImageTarget: TargetMetadata | undefined;
   readonly platformApi: ApiVersion;
   readonly store: DirStore;
+  /** Asked about what composite buildpacks name, which {@link verifyOrder} does not look at. */
+  readonly verifyBuildpackApi: VerifyApi;
   readonly logger: Logger;
   /** Takes the lines that show how groups are resolved. */
   readonly resolverLogger: Logger;
@@ -57,7 +59,8 @@ export class DetectionError extends Error {
  * once, however many groups it is in. Buildpack spec, "Phase #1: Detection".
  *
  * @throws DetectionError if no group passes
- * @throws Error if a buildpack or extension cannot be read, or a composite buildpack refers to itself
+ * @throws Error if a buildpack or extension cannot be read or has an API that is not supported, or a composite buildpack
+ *   refers to itself
  */
 export async function detectOrder(
   order: readonly (readonly Candidate[])[],
@@ -138,6 +141,7 @@ class Search {
         }
         return this.groups(asNested(module.order, path), done, next, element.optional === true);
       }
+      if (within.length > 0) this.#inputs.verifyBuildpackApi(module.kind, nameOf(element), module.api);
       if (this.#start(element, module)) done.push(detectedElement(element, module));
     }
     return this.#resolve(done);

@@ -74,11 +74,15 @@ export async function detect(options: DetectOptions): Promise<Detected> {
 }
 
 /** A Buildpack API that is not supported keeps its own message, as in the phases that verify it later. */
+function isIncompatible(error: unknown): error is LifecycleError {
+  return error instanceof LifecycleError && error.exitCode === ExitCode.incompatibleBuildpackApi;
+}
+
 function initialize<T>(step: () => T): T {
   try {
     return step();
   } catch (error) {
-    if (error instanceof LifecycleError && error.exitCode === ExitCode.incompatibleBuildpackApi) throw error;
+    if (isIncompatible(error)) throw error;
     throw failedTo("initialize detector", error, ExitCode.failed);
   }
 }
@@ -124,6 +128,7 @@ async function search(
 }
 
 function explain(error: unknown, { logger }: DetectOptions): LifecycleError {
+  if (isIncompatible(error)) return error;
   if (!(error instanceof DetectionError)) return failedTo("detect", error, ExitCode.detectError);
   logger.error("No buildpack groups passed detection.");
   if (error.erred) return failedTo("detect", error, ExitCode.failedDetectWithErrors);
