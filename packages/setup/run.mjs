@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SetupError, say } from "./report.mjs";
 import { ensureToolchain } from "./toolchain.mjs";
-import { checkMachine, ensureDependencies, run, withPnpm } from "./workspace.mjs";
+import { checkMachine, checkWritable, ensureDependencies, run, withPnpm } from "./workspace.mjs";
 
 const COMMANDS = { build, demo, test };
 
@@ -16,6 +16,7 @@ try {
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined) throw new SetupError(`say what to do: ${Object.keys(COMMANDS).join(", ")}`);
   checkMachine();
+  checkWritable();
   const env = withPnpm();
   ensureDependencies(env);
   command(env, args);

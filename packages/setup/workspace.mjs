@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SetupError, say } from "./report.mjs";
@@ -9,6 +9,9 @@ export const REPOSITORY = dirname(dirname(dirname(fileURLToPath(import.meta.url)
 
 const MANIFEST = JSON.parse(readFileSync(join(REPOSITORY, "package.json"), "utf8"));
 
+/** What is written to, by its path in the repository. */
+const WRITTEN = [".", ".toolchain", ".turbo", "node_modules", "dist", "dist/linux-amd64", "dist/demo", "dist/stack"];
+
 /** Says so if this machine cannot build or run the project. Throws SetupError. */
 export function checkMachine() {
   const oldest = Number(/\d+/.exec(MANIFEST.engines.node)?.[0]);
@@ -17,6 +20,21 @@ export function checkMachine() {
   }
   if (process.platform !== "linux" || process.arch !== "x64") {
     throw new SetupError(`the lifecycle is built on linux x64; this is ${process.platform} ${process.arch}`);
+  }
+}
+
+/** Says so if the checkout, or what an earlier build put there, is another user's, such as root's. Throws SetupError. */
+export function checkWritable() {
+  for (const name of WRITTEN) {
+    const path = join(REPOSITORY, name);
+    try {
+      if (existsSync(path)) accessSync(path, constants.W_OK);
+    } catch {
+      const whose = `it belongs to the user ${statSync(path).uid}, and you are ${process.getuid()}`;
+      throw new SetupError(
+        `cannot write to ${path}: ${whose}; run this as that user, or: chown -R ${process.getuid()} ${REPOSITORY}`,
+      );
+    }
   }
 }
 
