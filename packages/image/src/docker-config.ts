@@ -90,19 +90,13 @@ function parseEntry(entry: JsonObject, where: string): Credentials | undefined {
 }
 
 /**
- * Looks up one repository's credentials, asking the program that the config names for its registry.
+ * Asks the program that the config names for a registry, if it names one.
  * @param env for that program
  * @throws ImageError `invalid` if the program cannot be run or makes no sense
  */
-export async function lookUp(
-  config: DockerConfig,
-  registry: string,
-  repository: string,
-  env: Env,
-): Promise<Credentials | undefined> {
+export async function askHelper(config: DockerConfig, registry: string, env: Env): Promise<Credentials | undefined> {
   const keys =
     registry === defaultRegistry ? ["https://index.docker.io/v1/", defaultRegistry, "docker.io"] : [registry];
   const helper = keys.map((key) => config.helpers.get(key)).find((name) => name !== undefined) ?? config.defaultHelper;
-  const held = helper ? await askCredentialHelper(helper, keys[0] ?? registry, env) : undefined;
-  return held ?? config.auths.resolve(registry, repository);
+  return helper ? askCredentialHelper(helper, keys[0] ?? registry, env) : undefined;
 }

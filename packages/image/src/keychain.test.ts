@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -75,6 +75,8 @@ test("the entry with the longest path counts", async () => {
   expect(resolve("b.io", "two/x")).toEqual(basic("two:pw"));
   expect(resolve("b.io", "three")).toBeUndefined();
   expect(resolve("c.io", "x")).toEqual(basic("only:pw"));
+  const forOne = await resolveKeychain(["a.io/team/app"], { DOCKER_CONFIG: dir });
+  expect(forOne.resolve("a.io", "other")).toEqual(basic("all:pw"));
 });
 
 test("passwords may hold colons, and login programs write identity and registry tokens", async () => {
@@ -103,7 +105,7 @@ test("credential helpers are asked for the images' registries, once, before", as
   });
   await writeHelper(
     "mine",
-    `read -r server; printf '{"ServerURL":"%s","Username":"u","Secret":"for %s"}' "$server" "$server"`,
+    `echo asked >>${dir}/asked; read -r server; printf '{"ServerURL":"%s","Username":"u","Secret":"for %s"}' "$server" "$server"`,
   );
   await writeHelper(
     "all",
@@ -113,8 +115,9 @@ test("credential helpers are asked for the images' registries, once, before", as
     esac`,
   );
   const env = { DOCKER_CONFIG: dir, PATH: `${dir}:${process.env.PATH}` };
-  const keychain = await resolveKeychain(["a.io/app", "busybox", "c.io/app", "Not a reference"], env);
+  const keychain = await resolveKeychain(["a.io/app", "a.io/run", "busybox", "c.io/app", "Not a reference"], env);
   await rm(join(dir, "docker-credential-mine"));
+  expect(await readFile(join(dir, "asked"), "utf8")).toBe("asked\n");
   expect(keychain.resolve("a.io", "app")).toEqual(basic("u:for a.io"));
   expect(keychain.resolve("index.docker.io", "library/busybox")).toEqual({ kind: "identity", token: "hub" });
   expect(keychain.resolve("c.io", "app")).toEqual(basic("file:pw"));

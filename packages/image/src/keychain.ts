@@ -1,6 +1,6 @@
 import { cloudCredentials } from "./cloud/cloud-credentials.ts";
 import { type Credentials, CredentialTable, type Keychain } from "./credentials.ts";
-import { lookUp, parseDockerConfig, readDockerConfig } from "./docker-config.ts";
+import { askHelper, parseDockerConfig, readDockerConfig } from "./docker-config.ts";
 import { ImageError } from "./errors.ts";
 import { JsonReader, parseJsonObject } from "./json-border.ts";
 import { parseReference, type Reference } from "./reference.ts";
@@ -26,9 +26,7 @@ export async function resolveKeychain(
   env: Env,
   warn: (message: string) => void = () => {},
 ): Promise<Keychain> {
-  const provided = parseRegistryAuth(env[registryAuthVariable] ?? "", warn);
-  const files = new CredentialTable();
-  const keychains: Keychain[] = [provided];
+  const keychains: Keychain[] = [parseRegistryAuth(env[registryAuthVariable] ?? "", warn)];
   const usable = async <T>(read: () => T | Promise<T>): Promise<T | undefined> => {
     try {
       return await read();
@@ -38,28 +36,25 @@ export async function resolveKeychain(
       return undefined;
     }
   };
+  const unknownRegistries = (): Set<string> => {
+    const { resolve } = inTurn(keychains);
+    const unknown = references(images).filter(({ registry, repository }) => !resolve(registry, repository));
+    return new Set(unknown.map(({ registry }) => registry));
+  };
   const variable = env[dockerAuthVariable];
   const given = variable && (await usable(() => parseDockerConfig(variable, dockerAuthVariable)));
   if (given) keychains.push(given.auths);
   const config = await usable(() => readDockerConfig(env));
   if (config !== undefined) {
-    keychains.push(files, config.auths);
-    for (const { registry, repository, repositoryName } of references(images)) {
-      if (provided.resolve(registry, repository) !== undefined) continue;
-      const credentials = await usable(() => lookUp(config, registry, repository, env));
-      if (credentials !== undefined) files.set(repositoryName, credentials);
+    const held = new CredentialTable();
+    for (const registry of unknownRegistries()) {
+      const credentials = await usable(() => askHelper(config, registry, env));
+      if (credentials !== undefined) held.set(registry, credentials);
     }
+    keychains.push(held, config.auths);
   }
-  const known = inTurn(keychains);
-  const unknown = references(images).filter(
-    ({ registry, repository }) => known.resolve(registry, repository) === undefined,
-  );
-  const cloud = await cloudCredentials(
-    unknown.map(({ registry }) => registry),
-    env,
-    warn,
-  );
-  return inTurn([known, { resolve: (registry) => cloud.get(registry) }]);
+  const cloud = await cloudCredentials(unknownRegistries(), env, warn);
+  return inTurn([...keychains, { resolve: (registry) => cloud.get(registry) }]);
 }
 
 /** Asks one after the other. */
