@@ -1,6 +1,6 @@
 import { parseReference } from "@lifecycle/image";
 import type { Analyzed, RunImageForExport } from "@lifecycle/spec-types";
-import { LifecycleError } from "./errors.ts";
+import { LifecycleError, messageOf } from "./errors.ts";
 import { ExitCode } from "./exit-codes.ts";
 import { readBuildMetadata, readRun, readStack } from "./files.ts";
 import { openRegistry } from "./image-access.ts";
@@ -29,8 +29,9 @@ export function accessChecker(context: PhaseContext, patience: number = patience
       const signal = AbortSignal.any([context.signal, AbortSignal.timeout(patience)]);
       await (await openRegistry({ ...context, signal }, [image])).checkRead(image);
       return true;
-    } catch {
+    } catch (error) {
       context.signal.throwIfAborted();
+      context.logger.debug(`${image} cannot be read: ${messageOf(error)}`);
       return false;
     }
   };
