@@ -156,7 +156,7 @@ export function readSystem(path: string, logger: Logger): System {
 
 type Parse<T> = (text: string, file: string) => T;
 
-function read<T>(path: string, what: string, parse: Parse<T>, bytes = () => readFileSync(path)): T {
+function read<T>(path: string, what: string, parse: Parse<T>, bytes = () => bytesOf(path)): T {
   try {
     return parse(decodeText(bytes(), path), path);
   } catch (error) {
@@ -166,13 +166,25 @@ function read<T>(path: string, what: string, parse: Parse<T>, bytes = () => read
 
 function readIfExists<T>(path: string, what: string, parse: Parse<T>): T | undefined {
   try {
-    const bytes = readFileSync(path);
+    const bytes = bytesOf(path);
     return read(path, what, parse, () => bytes);
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") {
       return undefined;
     }
     throw error instanceof LifecycleError ? error : failedTo(`read ${what} file`, error);
+  }
+}
+
+function bytesOf(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    // The only error that does not name its path.
+    if (error instanceof Error && "code" in error && error.code === "EISDIR") {
+      throw new Error(`read ${path}: is a directory`, { cause: error });
+    }
+    throw error;
   }
 }
 
