@@ -1,4 +1,6 @@
 import { type ApiVersion, DEFAULTS, ENV } from "@lifecycle/spec-types";
+import { LifecycleError } from "./errors.ts";
+import { ExitCode } from "./exit-codes.ts";
 
 /**
  * All that a platform can tell the lifecycle, over all phases and Platform APIs (platform.md, "Inputs" of each phase).
@@ -140,6 +142,27 @@ export function inputsFromEnvironment(platformApi: ApiVersion, env: Environment)
     useDaemon: boolean(text("useDaemon")),
     useLayout: boolean(text("useLayout")),
   };
+}
+
+/** The flags that take numbers, and the inputs that their variables are. */
+const numbers = { uid: "userId", gid: "groupId", "max-bytes": "maxBytes", "max-entries": "maxEntries" } as const;
+
+/**
+ * Refuses a variable that has to be a number and is none. As 0, which Go takes it for, it would be root.
+ *
+ * @param flags those that the executable has; variables that it does not read may be anything
+ * @throws LifecycleError with exit code 3
+ */
+export function verifyNumbers(env: Environment, flags: readonly string[]): void {
+  for (const [flag, input] of Object.entries(numbers)) {
+    const text = env[ENV[input]];
+    if (flags.includes(flag) && text && parseInteger(text) === undefined) {
+      throw new LifecycleError(
+        `failed to parse ${ENV[input]}: ${JSON.stringify(text)} is no number`,
+        ExitCode.invalidArgs,
+      );
+    }
+  }
 }
 
 const trueTexts = new Set(["1", "t", "T", "TRUE", "true", "True"]);

@@ -5,7 +5,7 @@ import { LifecycleError, messageOf } from "./errors.ts";
 import { ExitCode } from "./exit-codes.ts";
 import { guardExperimental } from "./experimental.ts";
 import { type CommandLine, type FlagName, parseCommandLine, UsageError, usageOf } from "./flags.ts";
-import { type Environment, type Inputs, inputsFromEnvironment } from "./inputs.ts";
+import { type Environment, type Inputs, inputsFromEnvironment, verifyNumbers } from "./inputs.ts";
 import { ConsoleLogger, type Logger } from "./logger.ts";
 import { applyPrepared } from "./prepared.ts";
 import { stopOnSignals } from "./stop-on-signals.ts";
@@ -139,5 +139,6 @@ function readCommandLine(
     logger.info(lifecycleVersion());
     return 0;
   }
+  verifyNumbers(env, allowed);
   return { inputs, args: commandLine.args };
 }
