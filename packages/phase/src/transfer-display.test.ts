@@ -78,3 +78,12 @@ it("draws a bar for each on a terminal, below the log, and takes them away at th
   other.end(true);
   expect(written).toEqual([bars, `\u001b[2A\u001b[Jmeanwhile\n${bars}`, "\u001b[2A\u001b[J"]);
 });
+
+it("draws bars of one line each on a terminal without a size", () => {
+  const { written, transfers, wait } = display({ columns: 0 });
+  const progress = transfers.begin({ ...upload, size: 123_456e9 });
+  progress.moved(100_000e9);
+  wait(5_000);
+  expect(written[0]).toHaveLength(80);
+  progress.end(true);
+});

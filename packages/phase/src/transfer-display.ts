@@ -78,8 +78,9 @@ export class TransferDisplay implements TransferObserver {
         this.#logger.info(`${label(transfer)}: ${this.#figures(running)}`, fields);
       }
     } else {
-      const { columns } = this.#terminal;
-      this.#logger.showStatus(slow.map((running) => this.#bar(running).slice(0, columns - 1)));
+      // A terminal that nobody has given a size has none.
+      const width = (this.#terminal.columns || 80) - 1;
+      this.#logger.showStatus(slow.map((running) => this.#bar(running).slice(0, width)));
     }
   }
 
