@@ -2,7 +2,7 @@ import { ApiVersion } from "@lifecycle/spec-types";
 import { expect, it } from "vitest";
 import { inputsFromEnvironment } from "./inputs.ts";
 import { ConsoleLogger } from "./logger.ts";
-import { accessChecker } from "./run-image.ts";
+import { accessChecker, bestRunImage } from "./run-image.ts";
 import { TransferDisplay } from "./transfer-display.ts";
 
 it("says why a run image cannot be read, to who debugs", async () => {
@@ -19,4 +19,15 @@ it("says why a run image cannot be read, to who debugs", async () => {
   });
   expect(await canRead("Not a name")).toBe(false);
   expect(lines).toEqual([expect.stringMatching(/^Not a name cannot be read: could not parse reference: Not a name: /)]);
+});
+
+it("asks for each mirror once, those in the target's registry first", async () => {
+  const asked: string[] = [];
+  const canRead = async (image: string) => {
+    asked.push(image);
+    return false;
+  };
+  const candidate = { image: "far.example/run", mirrors: ["near.example/run", "other.example/run"] };
+  await expect(bestRunImage("near.example", candidate, canRead)).rejects.toThrow("failed to find accessible run image");
+  expect(asked).toEqual(["near.example/run", "far.example/run", "other.example/run"]);
 });

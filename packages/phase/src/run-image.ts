@@ -51,7 +51,7 @@ export async function bestRunImage(
   }
   const images = namesOf(candidate);
   const near = images.filter((image) => registryOf(image) === targetRegistry);
-  for (const image of [...near, ...images]) {
+  for (const image of new Set([...near, ...images])) {
     if (await canRead(image)) {
       return image;
     }
