@@ -16,7 +16,7 @@ export async function openCache(
   where: { readonly cacheImage: string; readonly cacheDir: string },
   stores: { readonly registry: ImageStore },
   warn: (message: string) => void,
-  signal?: AbortSignal,
+  signal: AbortSignal,
 ): Promise<Cache | undefined> {
   if (where.cacheImage !== "") return CacheImage.open(where.cacheImage, stores.registry, warn);
   if (where.cacheDir !== "") return CacheDirectory.open(where.cacheDir, signal);

@@ -14,7 +14,7 @@ export async function openCache(
   inputs: Pick<Inputs, "cacheImage" | "cacheDir">,
   access: Pick<ImageAccess, "registry">,
   logger: Logger,
-  signal?: AbortSignal,
+  signal: AbortSignal,
 ): Promise<Cache | undefined> {
   try {
     return await open(inputs, access, (message) => logger.warn(message), signal);

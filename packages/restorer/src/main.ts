@@ -90,7 +90,7 @@ const restorer: Phase<RestorerAccess> = {
       logger,
       group: group.group,
       layersMetadata: analyzed.layersMetadata,
-      cache: await openCache(inputs, access, logger),
+      cache: await openCache(inputs, access, logger, context.signal),
     });
   },
 };
