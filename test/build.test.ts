@@ -183,7 +183,7 @@ describe.runIf(requireServer("dockerd", "docker-registry", "skopeo", "umoci"))("
       const layout = join(volumes.work, "layout");
       await cp((await sampleStack()).run, join(layout, "registry.example/samples/run/1"), { recursive: true });
       await giveToBuildUser(layout);
-      const flags = ["-run-image", "registry.example/samples/run:1", "-layout", "-layout-dir", "/work/layout"];
+      const flags = ["-run-image", "registry.example/samples/run:1", "-layout", "-layout-dir", "/files/layout"];
       await run(volumes, ["creator", ...ORDER, ...CACHE, ...flags, "registry.example/samples/app:1"], {
         env: { CNB_EXPERIMENTAL_MODE: "quiet" },
       });

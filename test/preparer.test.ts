@@ -179,7 +179,7 @@ value = "from project.toml"
         CNB_PLATFORM_API: "0.13",
         CNB_REGISTRY_AUTH: registry.registryAuth(),
         CNB_BUILDPACK_REGISTRY: `${server.url}/index`,
-        SSL_CERT_FILE: "/work/ca.crt",
+        SSL_CERT_FILE: "/files/ca.crt",
         ...options.env,
       },
     });

@@ -32,7 +32,7 @@ export interface Volumes {
   platform: string;
   /** A cache directory. */
   cache: string;
-  /** For files of the test's own: run.toml, daemon.json, …; `/work` in containers. */
+  /** For files of the test's own: run.toml, daemon.json, …; `/files` in containers. */
   work: string;
   /** A copy of {@link SAMPLE_BUILDPACKS}; tests may change it. */
   buildpacks: string;
@@ -89,7 +89,7 @@ export interface Builder {
   readonly lifecycle: string;
   /**
    * Runs a phase in a container of its own, as {@link BUILD_USER} unless told otherwise, with the volumes at
-   * `/workspace`, `/layers`, `/platform`, `/cache`, `/work` and `/cnb/buildpacks` (read-only, `order.toml` in it).
+   * `/workspace`, `/layers`, `/platform`, `/cache`, `/files` and `/cnb/buildpacks` (read-only, `order.toml` in it).
    *
    * @param command name of the executable and its arguments: `["detector", "-app", "/workspace"]`
    */
@@ -135,7 +135,7 @@ export async function makeBuilder(daemon: DockerDaemon, lifecycle?: string): Pro
           "/layers": volumes.layers,
           "/platform": volumes.platform,
           "/cache": volumes.cache,
-          "/work": volumes.work,
+          "/files": volumes.work,
           ...options.mounts,
         },
       }),
