@@ -278,6 +278,22 @@ describe.runIf(canRun)("creator", () => {
     }
   });
 
+  it("refuses image extensions, which it would not apply", async () => {
+    const descriptor = '[extension]\nid = "test/extension"\nname = "x"\nversion = "1.0.0"\n';
+    await runner.write("extensions/test_extension/1.0.0/extension.toml", `api = "0.12"\n${descriptor}`);
+    const order = await runner.write(
+      "extensions.toml",
+      '[[order]]\n[[order.group]]\nid = "test/app"\nversion = "1.0.0"\n' +
+        '[[order-extensions]]\n[[order-extensions.group]]\nid = "test/extension"\nversion = "1.0.0"\n',
+    );
+    const env = { CNB_EXTENSIONS_DIR: join(runner.dir, "extensions") };
+    const image = name("team/extended");
+    const { code, stdout } = await create({ registry, runImage, image, flags: ["-order", order], env });
+    expect(stdout).toContain("ERROR: failed to detect: detected order contains extensions which is not supported");
+    expect(stdout).not.toContain("===> RESTORING");
+    expect(code).toBe(22);
+  });
+
   it("takes layers from the image that -previous-image names", async () => {
     await built(name("previous"));
     const output = await built(name("next"), ["-previous-image", name("previous")]);

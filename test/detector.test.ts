@@ -197,19 +197,3 @@ describe("wrong inputs", () => {
     expect(code).toBe(1);
   });
 });
-
-it("does not let extensions pass unnoticed", async () => {
-  await runner.write(
-    "extensions/test_extension/1.0.0/extension.toml",
-    'api = "0.12"\n[extension]\nid = "test/extension"\nname = "x"\nversion = "1.0.0"\n',
-  );
-  await runner.write("extensions/test_extension/1.0.0/detect/plan.toml", '[[provides]]\nname = "dep"\n');
-  const extensions = '[[order-extensions]]\n[[order-extensions.group]]\nid = "test/extension"\nversion = "1.0.0"\n';
-  const { code, stdout } = await detect(`${orderOf(["requires"])}\n${extensions}`, [
-    "-extensions",
-    join(runner.dir, "extensions"),
-  ]);
-  expect(stdout).toContain("failed to detect: image extensions passed detection (test/extension@1.0.0)");
-  expect(code).toBe(22);
-  expect(nothingWritten()).toBe(true);
-});

@@ -8,7 +8,17 @@ import { type Distribution, distribution } from "./harness/distribution.ts";
 import { requireEmptyRoot, runInRoot } from "./harness/empty-root.ts";
 import { mustRun, run } from "./harness/run.ts";
 
-const PHASES = ["analyzer", "builder", "creator", "detector", "exporter", "preparer", "rebaser", "restorer"];
+const PHASES = [
+  "analyzer",
+  "builder",
+  "creator",
+  "detector",
+  "exporter",
+  "generator",
+  "preparer",
+  "rebaser",
+  "restorer",
+];
 const LIBC = ["ld-linux-x86-64.so.2", "libc.so.6", "libdl.so.2", "libm.so.6", "libpthread.so.0"];
 /** A library that every machine with glibc has, and that the executables do not need. */
 const PRELOADED = "libresolv.so.2";

@@ -11,7 +11,9 @@ import {
   lineOutput,
   nameOf,
   ProcessMap,
+  planFor,
   targetEnv,
+  withoutMet,
 } from "@lifecycle/buildpack";
 import { formatEnviron, newBuildEnv } from "@lifecycle/env";
 import {
@@ -27,7 +29,6 @@ import {
 import {
   type BomEntry,
   type BuildMetadata,
-  type BuildpackPlan,
   formatLegacySbom,
   type Group,
   type Plan,
@@ -120,7 +121,7 @@ async function runInOrder(options: BuildOptions, processes: ProcessMap): Promise
     logger.debug("Looking up buildpack");
     const buildpack = store.lookupBuildpack(element.id, element.version);
     logger.debug("Finding plan");
-    const output = await buildWith(buildpack, planFor(element.id, plan), inputs, logger);
+    const output = await buildWith(buildpack, planFor("Buildpack", element.id, plan), inputs, logger);
     logger.debug("Updating buildpack processes");
     plan = withoutMet(plan, output.metRequires);
     outputs.push(output);
@@ -130,20 +131,6 @@ async function runInOrder(options: BuildOptions, processes: ProcessMap): Promise
     logger.debug(`Finished running build for buildpack ${nameOf(element)}`);
   }
   return outputs;
-}
-
-/** What the plan asks of a buildpack. */
-function planFor(id: string, { entries }: Plan): BuildpackPlan {
-  return {
-    entries: entries
-      .filter(({ providers }) => providers.some((provider) => provider.id === id && !provider.extension))
-      .flatMap(({ requires }) => requires),
-  };
-}
-
-/** What is met once is asked of no later provider. */
-function withoutMet({ entries }: Plan, met: readonly string[]): Plan {
-  return { entries: entries.filter(({ requires }) => requires.every(({ name }) => !met.includes(name))) };
 }
 
 function removeSbomDir(layersDir: string): void {

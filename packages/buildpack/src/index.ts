@@ -2,6 +2,7 @@ export { type BuildInputs, type BuildOutputs, BuildpackError, build } from "./bu
 export { type DetectInputs, type DetectRun, detect } from "./detect.ts";
 export { type Detected, DetectionError, type DetectOrderInputs, detectOrder } from "./detect-order.ts";
 export { DirStore } from "./dir-store.ts";
+export { ExtensionError, type GenerateInputs, generate } from "./generate.ts";
 export { isCached, isLaunch, Layer, LayersDir, readLayerToml, whyMalformed } from "./layers-dir.ts";
 export { descriptorOutput, type LiveOutput, lineOutput } from "./live-output.ts";
 export { LogRecorder } from "./log-recorder.ts";
@@ -10,7 +11,9 @@ export { type Buildpack, type Extension, escapeId, kindOf, type Module, type Mod
 export { type Candidate, mergeSystemBuildpacks, prependExtensions, type VerifyApi, verifyOrder } from "./order.ts";
 export { readOutputFile } from "./output-file.ts";
 export { openPipe, type Pipe } from "./pipe.ts";
+export { planFor, withoutMet } from "./plan.ts";
 export { ProcessMap } from "./process-map.ts";
 export { describeEnd, type Program, type ProgramEnd, runCaptured, runLive } from "./program.ts";
 export { type SbomFile, sbomFileName } from "./sbom.ts";
 export { BuildTarget, formatBaseTarget, formatTargets, matchesTarget, parseOsRelease, targetEnv } from "./target.ts";
+export { withTempDir } from "./temp-dir.ts";

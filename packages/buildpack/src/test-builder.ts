@@ -14,6 +14,7 @@ export interface TestModule {
   /** Bash scripts. */
   readonly detect?: string;
   readonly build?: string;
+  readonly generate?: string;
 }
 
 /** Directories as a builder and a platform have them, in a temporary place, for tests with real programs. */
@@ -60,11 +61,12 @@ export class TestBuilder {
   }
 
   #module(kind: string, modulesDir: string, id: string, module: TestModule): void {
-    const { version = "1", api = "0.12", info = "", descriptor = "", detect, build } = module;
+    const { version = "1", api = "0.12", info = "", descriptor = "", detect, build, generate } = module;
     const dir = `${modulesDir.slice(this.dir.length + 1)}/${id.replaceAll("/", "_")}/${version}`;
     const table = `[${kind}]\nid = "${id}"\nname = "${id}"\nversion = "${version}"\n${info}\n`;
     this.write(`${dir}/${kind}.toml`, `api = "${api}"\n${table}\n${descriptor}\n`);
     if (detect !== undefined) this.write(`${dir}/bin/detect`, `#!/bin/bash\n${detect}\n`, 0o755);
     if (build !== undefined) this.write(`${dir}/bin/build`, `#!/bin/bash\n${build}\n`, 0o755);
+    if (generate !== undefined) this.write(`${dir}/bin/generate`, `#!/bin/bash\n${generate}\n`, 0o755);
   }
 }

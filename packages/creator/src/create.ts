@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { analyze } from "@lifecycle/analyzer";
 import { build } from "@lifecycle/builder";
+import { nameOf } from "@lifecycle/buildpack";
 import { detect } from "@lifecycle/detector";
 import { runExport } from "@lifecycle/exporter";
 import type { ImageStore } from "@lifecycle/image";
@@ -51,6 +52,11 @@ export async function create(context: PhaseContext, access: CreatorAccess): Prom
 
   logger.phase("DETECTING");
   const { group, plan } = await detect({ ...inputs, ...context });
+  if (group.groupExtensions.length > 0) {
+    const names = group.groupExtensions.map(nameOf).join(", ");
+    const cause = `detected order contains extensions which is not supported by the creator (${names})`;
+    throw failedTo("detect", `${cause}; run the phases one by one`, ExitCode.detectError);
+  }
   // no extension can bring another one any more, and without one all that the buildpacks do is for nothing
   if (analyzed.runImage?.reference === "") {
     const cause = `run image '${inputs.runImage}' not found; push it there, or name another with -run-image`;

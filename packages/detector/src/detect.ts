@@ -6,7 +6,6 @@ import {
   detectOrder,
   LogRecorder,
   mergeSystemBuildpacks,
-  nameOf,
   prependExtensions,
   verifyOrder,
 } from "@lifecycle/buildpack";
@@ -67,7 +66,6 @@ export async function detect(options: DetectOptions): Promise<Detected> {
   ).catch((error: unknown) => {
     throw explain(error, options);
   });
-  refuseExtensions(detected);
   writeGroup(options.groupPath, detected.group);
   writePlan(options.planPath, detected.plan);
   return detected;
@@ -134,12 +132,4 @@ function explain(error: unknown, { logger }: DetectOptions): LifecycleError {
   if (error.erred) return failedTo("detect", error, ExitCode.failedDetectWithErrors);
   logger.error("Please check that you are running against the correct path.");
   return failedTo("detect", error, ExitCode.failedDetect);
-}
-
-/** Without their Dockerfiles the build would go on in the wrong image. */
-function refuseExtensions({ group }: Detected): void {
-  if (group.groupExtensions.length === 0) return;
-  const names = group.groupExtensions.map(nameOf).join(", ");
-  const cause = `image extensions passed detection (${names}), but this version cannot generate their Dockerfiles yet`;
-  throw failedTo("detect", `${cause}; remove them from order-extensions`, ExitCode.detectError);
 }

@@ -1,6 +1,6 @@
+import { detectorFlags, generate } from "@lifecycle/generator";
 import {
   ExitCode,
-  type FlagName,
   failedTo,
   isPrivileged,
   type Phase,
@@ -14,32 +14,7 @@ import { detect } from "./detect.ts";
 const detector: Phase<void> = {
   name: "detector",
 
-  flags(api) {
-    const flags: FlagName[] = [
-      "app",
-      "buildpacks",
-      "group",
-      "layers",
-      "log-level",
-      "no-color",
-      "order",
-      "plan",
-      "platform",
-    ];
-    if (api.atLeast("0.10")) {
-      flags.push("analyzed", "extensions", "generated");
-    }
-    if (api.atLeast("0.11")) {
-      flags.push("build-config");
-    }
-    if (api.atLeast("0.12")) {
-      flags.push("run");
-    }
-    if (api.atLeast("0.15")) {
-      flags.push("system");
-    }
-    return flags;
-  },
+  flags: detectorFlags,
 
   async resolve(context, args) {
     requireArguments(args, 0);
@@ -55,7 +30,11 @@ const detector: Phase<void> = {
   },
 
   async execute(context) {
-    await detect({ ...context.inputs, ...context });
+    const { group, plan } = await detect({ ...context.inputs, ...context });
+    const extensions = group.groupExtensions;
+    if (extensions.length > 0) {
+      await generate({ ...context.inputs, ...context, extensions, plan });
+    }
   },
 };
 

@@ -7,6 +7,7 @@ const SUBCOMMANDS = {
   exporter: "export",
   rebaser: "rebase",
   creator: "create",
+  generator: "generate",
   preparer: "prepare",
 } as const;
 

@@ -13,6 +13,7 @@ const EXECUTABLES: Record<ExecutableName, () => Promise<Executable>> = {
   creator: () => import("@lifecycle/creator/main"),
   detector: () => import("@lifecycle/detector/main"),
   exporter: () => import("@lifecycle/exporter/main"),
+  generator: () => import("@lifecycle/generator/main"),
   preparer: () => import("@lifecycle/preparer/main"),
   rebaser: () => import("@lifecycle/rebaser/main"),
   restorer: () => import("@lifecycle/restorer/main"),

@@ -20,6 +20,9 @@ export const ExitCode = {
   buildError: 52,
   exportError: 62,
   rebaseError: 72,
+  /** An image extension's bin/generate failed. */
+  failedGenerateWithErrors: 91,
+  generateError: 92,
   /** The preparer failed for a reason that has no code of its own. Its codes are this lifecycle's (docs/preparer.md). */
   prepareError: 110,
   /** project.toml cannot be read, or contradicts itself. */

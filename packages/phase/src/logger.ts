@@ -19,6 +19,7 @@ const pinoError = 50;
 /** What a line is about, for who reads JSON. Text lines say it in words. */
 export interface LogFields {
   readonly buildpack?: string;
+  readonly extension?: string;
   readonly image?: string;
   readonly direction?: "upload" | "download";
   readonly bytes?: number;

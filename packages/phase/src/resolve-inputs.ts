@@ -45,6 +45,7 @@ const checks = {
     checkReferences,
     checkSameRegistry,
   ],
+  generate: [],
   prepare: [],
   rebase: [requireOutputImage, fillRebaseRunImage, checkReferences, checkSameRegistry],
   restore: [checkCache],

@@ -1,0 +1,105 @@
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { type Extension, type Logger, readOutputFile } from "@lifecycle/buildpack";
+import { type DockerfileKind, parseDockerfile, validateDockerfile } from "@lifecycle/dockerfile";
+import { messageOf } from "@lifecycle/phase";
+import { parseExtendConfig } from "@lifecycle/spec-types";
+
+/** A Dockerfile that an extension generated. */
+export interface GeneratedDockerfile {
+  readonly kind: DockerfileKind;
+  readonly extensionId: string;
+  /** Absolute path. */
+  readonly path: string;
+  /** The image that a run.Dockerfile switches to. */
+  readonly withBase: string | undefined;
+  /** Whether it changes its base. */
+  readonly extend: boolean;
+}
+
+export const EXTEND_CONFIG = "extend-config.toml";
+
+const sharedContext = "context";
+const imageContexts = ["context.build", "context.run"];
+
+/** All directories that can be the build context of an extension's Dockerfiles. */
+export const CONTEXTS: readonly string[] = [sharedContext, ...imageContexts];
+
+/** What the lifecycle itself gives to every Dockerfile. */
+const reservedArgs = new Set(["build_id", "user_id", "group_id"]);
+
+/**
+ * Reads and checks what an extension generated. Image extension spec, "Phase: Generation".
+ *
+ * @param dir need not exist
+ * @returns the run.Dockerfile, then the build.Dockerfile, as far as they are there
+ * @throws Error for what the spec does not allow
+ */
+export function readGenerated(extension: Extension, dir: string, logger: Logger): GeneratedDockerfile[] {
+  checkExtendConfig(join(dir, EXTEND_CONFIG));
+  const dockerfiles: GeneratedDockerfile[] = [];
+  for (const kind of ["run", "build"] as const) {
+    const dockerfile = readDockerfile(extension, dir, kind, logger);
+    if (dockerfile === undefined) continue;
+    dockerfiles.push(dockerfile);
+    logger.debug(`Found ${kind}.Dockerfile for processing`);
+  }
+  checkContexts(dir, logger);
+  return dockerfiles;
+}
+
+function checkExtendConfig(path: string): void {
+  const config = inContext("reading extend config", () => {
+    const text = readOutputFile(path);
+    return text === undefined ? undefined : parseExtendConfig(text, path);
+  });
+  if (config === undefined) return;
+  const { build, run } = config;
+  const reserved = [...build.args, ...run.args].find(({ name }) => reservedArgs.has(name));
+  if (reserved !== undefined) {
+    const name = JSON.stringify(reserved.name);
+    throw new Error(`validating extend config: invalid content: arg with name ${name} is not allowed (${path})`);
+  }
+}
+
+function readDockerfile(
+  extension: Extension,
+  dir: string,
+  kind: DockerfileKind,
+  logger: Logger,
+): GeneratedDockerfile | undefined {
+  const path = join(dir, `${kind}.Dockerfile`);
+  const extensionId = extension.info.id;
+  return inContext(`failed to parse ${kind}.Dockerfile for extension ${extensionId}`, () => {
+    const text = readOutputFile(path);
+    if (text === undefined) return undefined;
+    const { withBase, extend, warnings } = validateDockerfile(parseDockerfile(text, path), kind);
+    for (const warning of warnings) logger.warn(warning);
+    return { kind, extensionId, path, withBase, extend };
+  });
+}
+
+function inContext<T>(doing: string, step: () => T): T {
+  try {
+    return step();
+  } catch (error) {
+    throw new Error(`${doing}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function checkContexts(dir: string, logger: Logger): void {
+  const found = CONTEXTS.filter((name) => isDirectory(join(dir, name)));
+  if (found.includes(sharedContext)) {
+    logger.debug(`found shared extension context ${JSON.stringify(join(dir, sharedContext))}`);
+    if (found.length > 1) {
+      throw new Error(`image-specific context dir is provided together with a shared context (${dir})`);
+    }
+  } else {
+    for (const name of found) logger.debug(`found extension context ${JSON.stringify(join(dir, name))}`);
+  }
+  logger.debug(`Found '${found.length}' Build Contexts for processing`);
+}
+
+export function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}

@@ -1,0 +1,73 @@
+import {
+  ExitCode,
+  failedTo,
+  inContext,
+  isPrivileged,
+  type Phase,
+  type PhaseContext,
+  readGroup,
+  readPlan,
+  requireArguments,
+  resolveInputs,
+  runPhase,
+  shieldCredentials,
+} from "@lifecycle/phase";
+import type { Group, Plan } from "@lifecycle/spec-types";
+import { detectorFlags } from "./detector-flags.ts";
+import { generate } from "./generate.ts";
+
+const generator: Phase<void> = {
+  name: "generator",
+
+  flags: detectorFlags,
+
+  async resolve(context, args) {
+    requireArguments(args, 0);
+    await resolveInputs("generate", context);
+  },
+
+  privileges() {
+    if (isPrivileged()) {
+      throw failedTo("generate", "refusing to run as root", ExitCode.failed);
+    }
+    // some platforms give the same environment to all phases
+    return shieldCredentials();
+  },
+
+  async execute(context) {
+    const { inputs, logger } = context;
+    const { group, plan } = readDetected(context);
+    const extensions = group.groupExtensions;
+    if (extensions.length === 0) {
+      logger.debug("No image extensions in the group");
+      return;
+    }
+    if (inputs.platformApi.lessThan("0.13")) {
+      context.guardExperimental("Dockerfiles");
+    }
+    await generate({ ...inputs, ...context, extensions, plan });
+  },
+};
+
+/** What the detector left. */
+function readDetected({ inputs }: PhaseContext): { group: Group; plan: Plan } {
+  try {
+    const group = during("reading group", () => readGroup(inputs.groupPath));
+    return { group, plan: during("reading plan", () => readPlan(inputs.planPath)) };
+  } catch (error) {
+    throw failedTo("initialize generator", error, ExitCode.failed);
+  }
+}
+
+function during<T>(doing: string, step: () => T): T {
+  try {
+    return step();
+  } catch (error) {
+    throw inContext(doing, error);
+  }
+}
+
+/** Runs the generator; returns its exit code. */
+export function main(argv: readonly string[]): Promise<number> {
+  return runPhase(generator, argv, process.env);
+}
