@@ -4,7 +4,7 @@ import { chmod, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { parseAnalyzed, parsePlan } from "@lifecycle/spec-types";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { PhaseRunner } from "./harness/phase-runner.ts";
+import { PHASE_USER, PhaseRunner } from "./harness/phase-runner.ts";
 import type { Outcome } from "./harness/run.ts";
 
 const START = `ARG base_image\nFROM \${base_image}\n`;
@@ -18,12 +18,12 @@ const EVERYTHING = `
 `;
 const SWITCH = "echo FROM known/run:2 >$1/run.Dockerfile";
 const ANALYZED =
-  '[run-image]\nreference = "run@sha256:1"\nimage = "run"\n[run-image.target]\nos = "linux"\narch = "amd64"\n';
+  '[run-image]\nreference = "registry.invalid/run:1"\nimage = "run"\n[run-image.target]\nos = "linux"\narch = "amd64"\n';
 
 let runner: PhaseRunner;
 
 beforeAll(async () => {
-  runner = await PhaseRunner.create("detector", "generator", "creator");
+  runner = await PhaseRunner.create("detector", "generator", "exporter");
   await runner.write("run.toml", '[[images]]\nimage = "known/run:2"\n');
 });
 
@@ -207,4 +207,14 @@ describe("the generator", () => {
     expect(stdout).toContain("failed to generate: refusing to run as root");
     expect(code).toBe(1);
   });
+});
+
+it("the exporter makes no image of a run image that is still to be extended", async () => {
+  await extensions({ extends: EVERYTHING });
+  expect((await phase("detector")).code).toBe(0);
+  const user = ["-uid", `${PHASE_USER.uid}`, "-gid", `${PHASE_USER.gid}`];
+  const args = ["-layers", runner.layersDir, "-no-color", ...user, "registry.invalid/app"];
+  const { code, stdout } = await runner.run("exporter", args);
+  expect(stdout).toContain("ERROR: failed to create new app image: run image 'run' is to be extended, which");
+  expect(code).toBe(62);
 });
