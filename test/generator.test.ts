@@ -5,7 +5,12 @@ import { join } from "node:path";
 import { parseAnalyzed, parsePlan } from "@lifecycle/spec-types";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { PHASE_USER, PhaseRunner } from "./harness/phase-runner.ts";
+import { startRegistry } from "./harness/registry.ts";
+import { requireServer } from "./harness/require-server.ts";
 import type { Outcome } from "./harness/run.ts";
+import { writeScratchImage } from "./harness/scratch-image.ts";
+import { copyImage, inspectImage } from "./harness/skopeo.ts";
+import { pushSmallRunImage } from "./harness/small-run-image.ts";
 
 const START = `ARG base_image\nFROM \${base_image}\n`;
 /** Writes run.Dockerfile, build.Dockerfile, arguments and a build context. */
@@ -23,7 +28,7 @@ const ANALYZED =
 let runner: PhaseRunner;
 
 beforeAll(async () => {
-  runner = await PhaseRunner.create("detector", "generator", "exporter");
+  runner = await PhaseRunner.create("analyzer", "detector", "generator", "restorer", "builder", "exporter");
   await runner.write("run.toml", '[[images]]\nimage = "known/run:2"\n');
 });
 
@@ -217,4 +222,46 @@ it("the exporter makes no image of a run image that is still to be extended", as
   const { code, stdout } = await runner.run("exporter", args);
   expect(stdout).toContain("ERROR: failed to create new app image: run image 'run' is to be extended, which");
   expect(code).toBe(62);
+});
+
+it.runIf(requireServer("docker-registry", "skopeo"))("an extension exchanges the run image", async () => {
+  const registry = await startRegistry();
+  try {
+    const original = await pushSmallRunImage(registry);
+    const other = `${registry.host}/other/run:1`;
+    const layout = join(runner.dir, "other-run");
+    await writeScratchImage(layout, {
+      layers: [join(import.meta.dirname, "harness")],
+      config: { Labels: { "io.buildpacks.base.distro.name": "other", "io.buildpacks.base.distro.version": "2" } },
+    });
+    await copyImage(`oci:${layout}`, `docker://${other}`, { to: registry });
+    await extensions({ switches: `echo FROM ${other} >$1/run.Dockerfile` });
+    await runner.write("order.toml", readFileSync(join(runner.dir, "order.toml"), "utf8").replace("requires", "app"));
+    const build =
+      'echo "builds for $CNB_TARGET_DISTRO_NAME"; printf \'[[labels]]\\nkey = "a"\\nvalue = "b"\\n\' >$1/launch.toml';
+    const detectApp = "printf '[[requires]]\\nname = \"dep\"\\n' >$2";
+    await runner.writeBuildpack("test/app", { detect: detectApp, build });
+    const env = { CNB_REGISTRY_AUTH: registry.registryAuth(), CNB_PLATFORM_DIR: runner.platformDir };
+    const common = ["-layers", runner.layersDir, "-no-color"];
+    const user = ["-uid", `${PHASE_USER.uid}`, "-gid", `${PHASE_USER.gid}`];
+    const sources = ["-app", runner.appDir];
+    const image = `${registry.host}/team/app:1`;
+    const succeed = async (name: string, args: readonly string[]) => {
+      const { code, stdout, stderr } = await runner.run(name, [...common, ...args], env);
+      expect({ code, stderr }, stdout).toEqual({ code: 0, stderr: "" });
+      return stdout;
+    };
+    await succeed("analyzer", [...user, "-run-image", original, image]);
+    expect((await phase("detector")).code).toBe(0);
+    await succeed("restorer", user);
+    const buildpacks = ["-buildpacks", runner.buildpacksDir];
+    expect(await succeed("builder", [...sources, ...buildpacks])).toContain("builds for other\n");
+    await succeed("exporter", [...user, ...sources, "-launcher", join(runner.dir, "launcher"), image]);
+    const app = await inspectImage(`docker://${image}`, registry);
+    const run = await inspectImage(`docker://${other}`, registry);
+    expect(app.config.config.Labels).toMatchObject({ a: "b", "io.buildpacks.base.distro.name": "other" });
+    expect(app.config.rootfs.diff_ids.slice(0, 1)).toEqual(run.config.rootfs.diff_ids);
+  } finally {
+    await registry.stop();
+  }
 });
