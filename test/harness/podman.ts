@@ -9,6 +9,8 @@ export interface Podman {
   readonly pid: number;
   /** Path of the socket it listens on. */
   readonly socket: string;
+  /** Where it looks for the authorities of registries, in directories with their hosts' names. */
+  readonly certificatesDirectory: string;
   /** Runs the Podman client, which has to succeed, and returns its stdout. */
   podman(...args: string[]): Promise<string>;
   /** Stops the service and deletes its storage. */
@@ -36,6 +38,7 @@ export async function startPodman(): Promise<Podman> {
     return {
       pid: server.pid,
       socket,
+      certificatesDirectory: join(directory, ".config/containers/certs.d"),
       podman: (...args) =>
         mustRun("podman", ["--remote", "--url", `unix://${socket}`, ...args], {
           env: { ...env, PATH: process.env.PATH ?? "" },
