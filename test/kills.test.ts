@@ -4,7 +4,7 @@ import { chown, cp, mkdir, mkdtemp, readdir, readFile, rm, stat } from "node:fs/
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type BuiltApp, makeBuiltApp, seededRandom } from "./harness/built-app.ts";
 import { PHASE_USER, PhaseRunner } from "./harness/phase-runner.ts";
 import { type Registry, startRegistry } from "./harness/registry.ts";
@@ -179,65 +179,132 @@ for layer in kept changing; do printf '[types]\\ncache = true\\nlaunch = true\\n
 `;
 
 describe.runIf(requireServer("docker-registry", "skopeo"))("a build that is killed", () => {
-  it.each([
-    { name: "its cache afterwards", flags: [] },
-    { name: "its cache at the same time", flags: ["-parallel"] },
+  type Cache = "directory" | "image";
+  let registry: Registry;
+  let runner: PhaseRunner;
+  let runImage: string;
+  let random: () => number;
+
+  beforeEach(async () => {
+    random = seededRandom(SEED);
+    registry = await startRegistry();
+    runner = await PhaseRunner.create("creator", "analyzer", "detector", "restorer", "builder");
+    await runner.writeBuildpack("test/caching", { build: CACHING });
+    await runner.writeOrder("test/caching");
+    await runner.write("app/file", "the application");
+    runImage = await pushSmallRunImage(registry);
+  });
+
+  afterEach(async () => {
+    await runner?.remove();
+    await registry?.stop();
+  });
+
+  const image = () => `${registry.host}/some/app:1`;
+  const cacheFlags = (cache: Cache) =>
+    cache === "directory" ? ["-cache-dir", runner.cacheDir] : ["-cache-image", `${registry.host}/some/cache:1`];
+  const cachedLayers = (cache: Cache) =>
+    cache === "directory" ? layersOfDirectory(runner.cacheDir) : layersOfImage(registry, "some/cache:1");
+
+  /** Runs an executable that has to succeed, and to take all of its cache; returns the milliseconds. */
+  async function timed(name: string, args: readonly string[]): Promise<number> {
+    const started = performance.now();
+    const outcome = await runner.run(name, args);
+    expect(outcome.code, outcome.stdout).toBe(0);
+    expect(outcome.stdout).not.toMatch(/Skipping|Failed to|Ignoring/);
+    return performance.now() - started;
+  }
+
+  /** Says whether it was killed: it may have been faster. */
+  async function kill(name: string, args: readonly string[], after: number): Promise<boolean> {
+    const child = runner.start(name, args);
+    child.stdout?.resume();
+    const gone = once(child, "exit");
+    await Promise.race([sleep(after), gone]);
+    child.kill("SIGKILL");
+    const [, signal] = await gone;
+    return signal !== null;
+  }
+
+  const creatorArgs = (cache: Cache, flags: readonly string[] = []) => [
+    ...[...runner.creatorFlags(), "-run-image", runImage],
+    ...[...cacheFlags(cache), ...flags, image()],
+  ];
+
+  it.each<{ name: string; cache: Cache; flags: string[] }>([
+    { name: "its cache afterwards", cache: "directory", flags: [] },
+    { name: "its cache at the same time", cache: "directory", flags: ["-parallel"] },
+    { name: "a cache image afterwards", cache: "image", flags: [] },
+    { name: "a cache image at the same time", cache: "image", flags: ["-parallel"] },
   ])(
     `writing $name, at ${KILLS} moments, leaves image and cache whole`,
     { timeout: KILLS * 20_000 },
-    async ({ flags }) => {
-      const random = seededRandom(SEED);
-      const registry = await startRegistry();
-      const runner = await PhaseRunner.create("creator");
-      try {
-        await runner.writeBuildpack("test/caching", { build: CACHING });
-        await runner.writeOrder("test/caching");
-        await runner.write("app/file", "the application");
-        const image = [`${registry.host}/some/app:1`];
-        const runImage = await pushSmallRunImage(registry);
-        const args = [
-          ...runner.creatorFlags(),
-          "-run-image",
-          runImage,
-          "-cache-dir",
-          runner.cacheDir,
-          ...flags,
-          ...image,
-        ];
-        const built = async (): Promise<number> => {
-          await runner.resetLayers();
-          const started = performance.now();
-          const outcome = await runner.run("creator", args);
-          expect(outcome.code, outcome.stdout).toBe(0);
-          expect(outcome.stdout).not.toMatch(/Skipping|Failed to|Ignoring/);
-          return performance.now() - started;
-        };
-        let duration = await built();
-        const kept = await cachedLayers(runner.cacheDir);
-        let kills = 0;
-        while (kills < KILLS) {
-          await runner.resetLayers();
-          const child = runner.start("creator", args);
-          child.stdout?.resume();
-          const gone = once(child, "exit");
-          await Promise.race([sleep(random() * duration), gone]);
-          child.kill("SIGKILL");
-          const [, signal] = await gone;
-          if (signal !== null) kills++;
-          await readWholeImage(registry, "some/app:1");
-          duration = await built();
-          const layers = await cachedLayers(runner.cacheDir);
-          expect(layers.filter((layer) => kept.includes(layer))).toHaveLength(1);
-        }
-      } finally {
-        await runner.remove();
-        await registry.stop();
+    async ({ cache, flags }) => {
+      const args = creatorArgs(cache, flags);
+      const built = async (): Promise<number> => {
+        await runner.resetLayers();
+        return timed("creator", args);
+      };
+      let duration = await built();
+      const kept = await cachedLayers(cache);
+      let kills = 0;
+      while (kills < KILLS) {
+        await runner.resetLayers();
+        if (await kill("creator", args, random() * duration)) kills++;
+        await readWholeImage(registry, "some/app:1");
+        // A directory is mended by the next build; nobody mends what a tag points at.
+        if (cache === "image") await cachedLayers(cache);
+        duration = await built();
+        const layers = await cachedLayers(cache);
+        expect(layers.filter((layer) => kept.includes(layer))).toHaveLength(1);
       }
     },
   );
 
+  it.each<Cache>(["directory", "image"])(
+    `restoring from a cache %s, at ${KILLS} moments, leaves the cache as it was, and layers that can be restored again`,
+    { timeout: KILLS * 20_000 },
+    async (cache) => {
+      const layers = ["-layers", runner.layersDir];
+      const user = ["-uid", `${PHASE_USER.uid}`, "-gid", `${PHASE_USER.gid}`];
+      const places = ["-app", runner.appDir, "-platform", runner.platformDir, "-buildpacks", runner.buildpacksDir];
+      const restorer = [...layers, ...user, ...cacheFlags(cache)];
+      const prepare = async () => {
+        await runner.resetLayers();
+        await timed("analyzer", [...layers, ...user, "-run-image", runImage, image()]);
+        await timed("detector", [...layers, ...places, "-order", join(runner.dir, "order.toml")]);
+      };
+      await timed("creator", creatorArgs(cache));
+      const whole = await cachedLayers(cache);
+      expect(whole).toHaveLength(2);
+      await prepare();
+      let duration = await timed("restorer", restorer);
+      let kills = 0;
+      while (kills < KILLS) {
+        await prepare();
+        if (await kill("restorer", restorer, random() * duration)) kills++;
+        expect(await cachedLayers(cache)).toEqual(whole);
+        duration = await timed("restorer", restorer);
+        await timed("builder", [...layers, ...places]);
+      }
+      await runner.resetLayers();
+      await timed("creator", creatorArgs(cache));
+      expect((await cachedLayers(cache)).filter((layer) => whole.includes(layer))).toHaveLength(1);
+    },
+  );
+
+  /** The diff IDs of a cache image's layers, once each blob was read and hashed, and found in its metadata. */
+  async function layersOfImage(registry: Registry, name: string): Promise<string[]> {
+    await readWholeImage(registry, name);
+    const { config } = await inspectImage(`docker://${registry.host}/${name}`, registry);
+    const metadata = config.config.Labels?.["io.buildpacks.lifecycle.cache.metadata"] ?? "";
+    const diffIds = config.rootfs.diff_ids;
+    expect(new Set([...metadata.matchAll(/sha256:[0-9a-f]{64}/g)].map(([digest]) => digest))).toEqual(new Set(diffIds));
+    return diffIds;
+  }
+
   /** The diff IDs of a cache's layers, once each was read and hashed, and found in its metadata. */
-  async function cachedLayers(directory: string): Promise<string[]> {
+  async function layersOfDirectory(directory: string): Promise<string[]> {
     const committed = join(directory, "committed");
     const names = (await readdir(committed)).filter((name) => name.endsWith(".tar"));
     const metadata = await readFile(join(committed, "io.buildpacks.lifecycle.cache.metadata"), "utf8");
