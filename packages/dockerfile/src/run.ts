@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { closeSync, read, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { openPipe, type ProgramEnd } from "@lifecycle/buildpack";
 import type { ExecRequest } from "./exec-in-root.ts";
 import { libc } from "./libc.ts";
@@ -56,9 +57,10 @@ async function runHelper([program = "", ...args]: readonly string[], request: Ru
     child.once("exit", (code, killedBy) => {
       // Bun reports an exit also of what it could not start.
       if (pid === undefined) return;
+      const end: ProgramEnd =
+        code === null ? { kind: "signalled", signal: killedBy ?? "SIGKILL" } : { kind: "exited", code };
       send(-pid, "SIGKILL");
-      stopLeftovers(root, pid);
-      resolve(code === null ? { kind: "signalled", signal: killedBy ?? "SIGKILL" } : { kind: "exited", code });
+      void stopLeftovers(root, pid).then(() => resolve(end));
     });
   });
   try {
@@ -72,7 +74,7 @@ async function runHelper([program = "", ...args]: readonly string[], request: Ru
 
 function stopGroup(pid: number): void {
   send(-pid, "SIGTERM");
-  setTimeout(() => send(-pid, "SIGKILL"), gracePeriod).unref();
+  void setTimeout(gracePeriod, undefined, { ref: false }).then(() => send(-pid, "SIGKILL"));
 }
 
 function send(pid: number, signal: NodeJS.Signals): void {
@@ -83,21 +85,46 @@ function send(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
+/** Milliseconds between two looks for what is left running. */
+const lookAgainAfter = 10;
+
+/** How often at the most it is looked for, lest something that multiplies faster than it is stopped stops us. */
+const mostLooks = 500;
+
 /**
  * Stops what left the program's process group: whatever lost its parent and thereby became a child of ours, and, where
- * the root is not everybody's, whatever has it for its own.
+ * the root is not everybody's, whatever has it for its own. What was just being started while we looked is found by
+ * looking again, until there is nothing twice in a row.
  */
-function stopLeftovers(root: string, session: number): void {
+async function stopLeftovers(root: string, session: number): Promise<void> {
+  let emptyLooks = 0;
+  for (let look = 0; look < mostLooks && emptyLooks < 2; look++) {
+    if (look > 0) await setTimeout(lookAgainAfter);
+    emptyLooks = killLeftovers(root, session) === 0 ? emptyLooks + 1 : 0;
+  }
+}
+
+/** @returns how many there were */
+function killLeftovers(root: string, session: number): number {
   const ours = sessionOf(process.pid);
+  let found = 0;
   for (const name of readdirSync("/proc")) {
     const pid = Number(name);
     if (!Number.isInteger(pid) || pid === process.pid) continue;
     try {
-      if (isOwnChild(pid, session, ours) || (root !== "/" && isIn(pid, root))) send(pid, "SIGKILL");
+      if (hasEnded(pid) || !(isOwnChild(pid, session, ours) || (root !== "/" && isIn(pid, root)))) continue;
+      send(pid, "SIGKILL");
+      found++;
     } catch {
       // It ended in between.
     }
   }
+  return found;
+}
+
+/** Whether a process only waits for its parent to take note of its end. */
+function hasEnded(pid: number): boolean {
+  return fieldsOf(pid)[0] === "Z";
 }
 
 /** Whether a process is a child of ours that was started after another one, in a session that is not ours. */
