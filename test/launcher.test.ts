@@ -375,8 +375,8 @@ describe("a launcher that fails", () => {
     expect(code).toBe(82);
   });
 
-  it("colors nothing if told so", async () => {
-    expect(await start({ env: { CNB_NO_COLOR: "true", CNB_PLATFORM_API: "x" } })).toMatchObject({
+  it.each(["CNB_NO_COLOR", "NO_COLOR"])("colors nothing if told so by %s", async (name) => {
+    expect(await start({ env: { [name]: "1", CNB_PLATFORM_API: "x" } })).toMatchObject({
       stdout: "ERROR: failed to parse platform API 'x'\n",
     });
   });

@@ -21,7 +21,7 @@ declare const __LIFECYCLE_VERSION__: string;
  */
 export function main(host: Host): number {
   const vars = parseEnviron(host.environ);
-  const log = new Log(host, !isTrue(vars.get(ENV.noColor)));
+  const log = new Log(host, !isTrue(vars.get(ENV.noColor)) && !vars.get("NO_COLOR"));
   try {
     return run(host, vars, log);
   } catch (error) {

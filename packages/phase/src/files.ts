@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import {
   type Analyzed,
@@ -177,6 +177,9 @@ function readIfExists<T>(path: string, what: string, parse: Parse<T>): T | undef
 }
 
 function bytesOf(path: string): Buffer {
+  if (isNamedPipe(path)) {
+    throw new Error(`read ${path}: is a named pipe`);
+  }
   try {
     return readFileSync(path);
   } catch (error) {
@@ -185,6 +188,16 @@ function bytesOf(path: string): Buffer {
       throw new Error(`read ${path}: is a directory`, { cause: error });
     }
     throw error;
+  }
+}
+
+/** A buildpack can leave one, and it would be waited for in vain; what a shell hands over as a pipe is below /dev. */
+function isNamedPipe(path: string): boolean {
+  try {
+    return !path.startsWith("/dev/") && statSync(path).isFIFO();
+  } catch {
+    // Reading it says what is wrong.
+    return false;
   }
 }
 
