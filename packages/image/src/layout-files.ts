@@ -114,12 +114,13 @@ export class LayoutWriter {
    * Writes a blob unless the layout has it.
    * @param descriptor undefined if digest and size will be known when the stream has ended
    * @param name what observers know the blob by: its digest, or its diff ID as long as it has none
+   * @param atMost what they may take for its size as long as it is not known
    * @param start starts the blob's stream
    * @param signal ends the writing with its reason
    */
   async writeBlob(
     descriptor: Descriptor | undefined,
-    name: Digest,
+    { name, atMost }: { readonly name: Digest; readonly atMost?: number | undefined },
     start: () => AsyncIterable<Uint8Array>,
     signal: AbortSignal,
   ): Promise<{ digest: Digest; size: number }> {
@@ -127,7 +128,8 @@ export class LayoutWriter {
       this.#blobs.add(descriptor.digest);
       return descriptor;
     }
-    const transfer = { direction: "upload", place: this.#layout, blob: name, size: descriptor?.size } as const;
+    const size = descriptor?.size;
+    const transfer = { direction: "upload", place: this.#layout, blob: name, size, atMost } as const;
     const write = () => this.#writeStream(observed(start(), transfer, this.#listener.observer), descriptor, signal);
     const { temporary, blob } = await untilIntact(write, this.#listener.warn);
     await this.#publish(temporary, blobPath(this.#layout, blob.digest));

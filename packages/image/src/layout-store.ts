@@ -180,7 +180,7 @@ async function writeLayout(
       if (stored instanceof LayoutLayer && !(await stored.isHeld())) return;
       const name = stored?.descriptor?.digest ?? layer.diffId;
       const open = () => (stored ?? layer).compressed();
-      const blob = await writer.writeBlob(stored?.descriptor, name, open, signal);
+      const blob = await writer.writeBlob(stored?.descriptor, { name, atMost: layer.size }, open, signal);
       if (stored !== undefined) return;
       const descriptor = { mediaType: gzipLayerType(draft.family), ...blob };
       known.set(layer.diffId, new LayoutLayer(layer.diffId, descriptor, place.path));

@@ -175,7 +175,7 @@ export class RegistryStore implements ImageStore {
       const name = descriptor?.digest ?? layer.diffId;
       const held = layer instanceof RegistryLayer ? layer.mountableFor(client) : undefined;
       const mountFrom = held ?? this.#holders.get(client)?.get(name);
-      const source = { descriptor, name, open: () => layer.compressed(), mountFrom };
+      const source = { descriptor, name, open: () => layer.compressed(), mountFrom, tarSize: layer.size };
       const { digest, size } = await upload(client, repository, source, signal);
       if (descriptor === undefined) {
         this.#made.set(layer.diffId, { mediaType: gzipLayerType(draft.family), digest, size });

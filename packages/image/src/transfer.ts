@@ -9,6 +9,8 @@ export interface Transfer {
   readonly blob: Digest | undefined;
   /** The blob's size in bytes; undefined if it is known only at the end. */
   readonly size: number | undefined;
+  /** Where the size is not known yet: what the blob will hardly be larger than, in bytes. */
+  readonly atMost?: number | undefined;
 }
 
 /** Told how one transfer goes on. */

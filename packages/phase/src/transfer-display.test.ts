@@ -47,6 +47,17 @@ it("says of one of unknown size how far it is", () => {
   progress.end(true);
 });
 
+it("says of a layer that is compressed on its way how long it will take at most", () => {
+  const { written, transfers, wait } = display();
+  const progress = transfers.begin({ ...upload, size: undefined, atMost: 100e6 });
+  progress.moved(25e6);
+  wait(5_000);
+  expect(written).toEqual([
+    `Uploading ${blob} to registry.example.com/app: 25.0 MB of at most 100.0 MB, 5.0 MB/s, at most 15 s left\n`,
+  ]);
+  progress.end(true);
+});
+
 it("gives the figures as fields of a JSON line", () => {
   const { written, transfers, wait } = display({ columns: 80 }, { format: "json" });
   const progress = transfers.begin(upload);

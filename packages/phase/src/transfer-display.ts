@@ -85,22 +85,25 @@ export class TransferDisplay implements TransferObserver {
   }
 
   /** `12.3 MB of 45.6 MB, 7.8 MB/s, 5 s left` */
-  #figures({ transfer: { size }, since, bytes }: Running): string {
+  #figures({ transfer: { size, atMost }, since, bytes }: Running): string {
     const seconds = Math.max((this.#now() - since) / 1000, 0.001);
     const rate = bytes / seconds;
-    if (size === undefined || size < bytes) {
+    const total = size ?? atMost;
+    if (total === undefined || total < bytes) {
       return `${inMegabytes(bytes)}, ${inMegabytes(rate)}/s`;
     }
-    const left = rate > 0 ? `, ${inWords((size - bytes) / rate)} left` : "";
-    return `${inMegabytes(bytes)} of ${inMegabytes(size)}, ${inMegabytes(rate)}/s${left}`;
+    const bound = size === undefined ? "at most " : "";
+    const left = rate > 0 ? `, ${bound}${inWords((total - bytes) / rate)} left` : "";
+    return `${inMegabytes(bytes)} of ${bound}${inMegabytes(total)}, ${inMegabytes(rate)}/s${left}`;
   }
 
   #bar(running: Running): string {
     const { transfer, bytes } = running;
     const width = 20;
-    const share = transfer.size === undefined ? 0 : Math.min(bytes / Math.max(transfer.size, 1), 1);
+    const total = transfer.size ?? transfer.atMost;
+    const share = total === undefined ? 0 : Math.min(bytes / Math.max(total, 1), 1);
     const filled = Math.round(share * width);
-    const bar = transfer.size === undefined ? "" : `[${"=".repeat(filled)}${" ".repeat(width - filled)}] `;
+    const bar = total === undefined ? "" : `[${"=".repeat(filled)}${" ".repeat(width - filled)}] `;
     return `${(transfer.blob ?? transfer.place).slice(0, 19)} ${bar}${this.#figures(running)}`;
   }
 }

@@ -12,6 +12,8 @@ export interface UploadSource {
   readonly descriptor: { readonly digest: Digest; readonly size: number } | undefined;
   /** What observers know the blob by: its digest, or its diff ID as long as it has none. */
   readonly name: Digest;
+  /** What observers may take for the size as long as it is not known, in bytes. */
+  readonly tarSize?: number | undefined;
   /** Starts the blob's stream anew; it gives the same bytes each time. */
   open(): AsyncIterable<Uint8Array>;
   /** A repository of the same registry that has the blob. */
@@ -42,7 +44,7 @@ export async function upload(
     const elsewhere = mountFrom !== undefined && mountFrom !== repository;
     if (elsewhere && (await mount(client, repository, descriptor.digest, mountFrom, signal))) return descriptor;
   }
-  const transfer = { place: client.place(repository), blob: name, size: descriptor?.size };
+  const transfer = { place: client.place(repository), blob: name, size: descriptor?.size, atMost: source.tarSize };
   const progress = client.observer.begin({ direction: "upload", ...transfer });
   let done = false;
   try {
