@@ -84,12 +84,25 @@ describe.runIf(await requireEmptyRoot())("the archive in a root that holds nothi
   it("lifecycle runs a phase that is its first argument and names the phases for one it does not know", async () => {
     const phase = await runInRoot(root, ["/cnb/lifecycle/lifecycle", "detect", "-version"], { env });
     expect(phase).toMatchObject({ code: 0, stdout: `${dist.version}\n` });
-    const unknown = await runInRoot(root, ["/cnb/lifecycle/lifecycle", "-no-such-flag"], { env });
+    const unknown = await runInRoot(root, ["/cnb/lifecycle/lifecycle", "-no-such-flag"], {
+      env: { ...env, CNB_PLATFORM_API: "0.13" },
+    });
     expect(unknown.code).toBe(3);
     expect(unknown.stdout).toContain("failed to recognize phase: -no-such-flag");
     const nothing = await runInRoot(root, ["/cnb/lifecycle/lifecycle"], { env });
     expect(nothing.code).toBe(3);
     expect(nothing.stdout).toContain("failed to parse arguments: say which phase is to run: detect, analyze, ");
+  });
+
+  it.each([
+    { api: "", says: "failed to get platform API version" },
+    { api: "0.99", says: "failed to set platform API: platform API version '0.99' is incompatible" },
+    { api: "junk", says: "failed to parse platform API 'junk'" },
+  ])("lifecycle looks at the Platform API ($api) before a phase that it does not know", async ({ api, says }) => {
+    const command = ["/cnb/lifecycle/lifecycle", "no-such-phase"];
+    const outcome = await runInRoot(root, command, { env: { ...env, CNB_PLATFORM_API: api } });
+    expect(outcome.stdout).toContain(says);
+    expect(outcome.code).toBe(11);
   });
 
   it("the launcher starts, and says that there is nothing to launch", async () => {

@@ -28,5 +28,5 @@ if (invocation.kind === "run") {
   process.exit(await main(invocation.argv));
 } else {
   const { answerWithoutPhase } = await import("./without-phase.ts");
-  process.exit(answerWithoutPhase(invocation));
+  process.exit(answerWithoutPhase(invocation, process.env));
 }

@@ -1,24 +1,40 @@
-import { ConsoleLogger, ExitCode, failedTo, lifecycleVersion } from "@lifecycle/phase";
+import {
+  ConsoleLogger,
+  ExitCode,
+  failedTo,
+  LifecycleError,
+  lifecycleVersion,
+  verifyPlatformApi,
+} from "@lifecycle/phase";
+import { DEFAULTS, ENV } from "@lifecycle/spec-types";
 import { type Invocation, subcommandNames } from "./dispatch.ts";
 
 /**
- * Answers a command line that names no phase.
+ * Answers a command line that names no phase. As by the reference, the Platform API is looked at before the phase's name.
  *
  * @returns the exit code
  */
-export function answerWithoutPhase(invocation: Exclude<Invocation, { kind: "run" }>): number {
+export function answerWithoutPhase(
+  invocation: Exclude<Invocation, { kind: "run" }>,
+  env: Readonly<Record<string, string | undefined>>,
+): number {
   const logger = new ConsoleLogger({ level: "info", color: true });
-  switch (invocation.kind) {
-    case "version":
-      logger.info(lifecycleVersion());
-      return 0;
-    case "no arguments":
-      logger.error(failedTo("parse arguments", `say which phase is to run: ${subcommandNames()}`).message);
-      return ExitCode.invalidArgs;
-    case "unknown phase": {
-      const action = `recognize phase: ${invocation.phase} \nValid phases: ${subcommandNames()}`;
-      logger.error(failedTo(action).message);
-      return ExitCode.invalidArgs;
+  try {
+    switch (invocation.kind) {
+      case "version":
+        logger.info(lifecycleVersion());
+        return 0;
+      case "no arguments":
+        throw failedTo("parse arguments", `say which phase is to run: ${subcommandNames()}`, ExitCode.invalidArgs);
+      case "unknown phase": {
+        verifyPlatformApi(env[ENV.platformApi] ?? "", env[ENV.deprecationMode] || DEFAULTS.deprecationMode, logger);
+        const action = `recognize phase: ${invocation.phase} \nValid phases: ${subcommandNames()}`;
+        throw failedTo(action, undefined, ExitCode.invalidArgs);
+      }
     }
+  } catch (error) {
+    if (!(error instanceof LifecycleError)) throw error;
+    logger.error(error.message);
+    return error.exitCode;
   }
 }

@@ -1,3 +1,4 @@
+export { verifyPlatformApi } from "./api-verification.ts";
 export { shieldCredentials } from "./credential-shield.ts";
 export { failedTo, inContext, LifecycleError, messageOf, whilst } from "./errors.ts";
 export { ExitCode } from "./exit-codes.ts";
