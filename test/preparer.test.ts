@@ -246,6 +246,15 @@ value = "from project.toml"
     });
   });
 
+  it("is found by phases that are told to prepare, as a platform may tell all its containers", async () => {
+    await withVolumes(app, async (volumes) => {
+      const env = { CNB_PREPARE: "true" };
+      await runPhase(volumes, ["preparer", ...ORDER], { env });
+      const detected = await runPhase(volumes, ["detector"], { env: { ...env, CNB_REGISTRY_AUTH: "" } });
+      expect(detected).toMatch(/me\/inline +0\.0\.0\narchived\/buildpack +1\.0\.0\nsamples\/procfile +1\.0\.0\n/);
+    });
+  });
+
   it("is applied by creator -prepare alone", async () => {
     await withVolumes(app, async (volumes) => {
       const flags = [...ORDER, "-cache-dir", "/cache", "-run-image", `${registry.host}/samples/run:1`];

@@ -64,7 +64,9 @@ export async function runPhase<Access>(
       return start;
     }
     const { inputs, args } = start;
-    if (phase.name !== "preparer" && !inputs.prepare) {
+    const prepares =
+      phase.name === "preparer" || (inputs.prepare && phase.flags(inputs.platformApi).includes("prepare"));
+    if (!prepares) {
       applyPrepared(inputs, env, argv, logger);
     }
     const { logLevel: level, logFormat: format, noColor } = inputs;
