@@ -103,7 +103,8 @@ const configShape: Shape = [
 
 /** The bytes of a config, as Go tools write them: the digest of equal content is equal. */
 export function encodeConfig(config: ImageConfig): Uint8Array {
-  return Buffer.from(goJson({ ...config, created: config.created ?? zeroTime }, configShape));
+  const history = config.history?.map((entry) => ({ ...entry, created: entry.created ?? zeroTime }));
+  return Buffer.from(goJson({ ...config, created: config.created ?? zeroTime, history }, configShape));
 }
 
 /** How Go writes a time that was never set. */

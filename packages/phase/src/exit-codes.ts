@@ -23,6 +23,7 @@ export const ExitCode = {
   /** An image extension's bin/generate failed. */
   failedGenerateWithErrors: 91,
   generateError: 92,
+  extendError: 102,
   /** The preparer failed for a reason that has no code of its own. Its codes are this lifecycle's (docs/preparer.md). */
   prepareError: 110,
   /** project.toml cannot be read, or contradicts itself. */

@@ -1,0 +1,204 @@
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { descriptorOutput, lineOutput } from "@lifecycle/buildpack";
+import {
+  type Applied,
+  applyDockerfile,
+  type LayerCache,
+  type LayerFile,
+  type RootFileSystem,
+  readIgnoreFile,
+} from "@lifecycle/dockerfile";
+import { type History, type ImageConfig, isDigest } from "@lifecycle/image";
+import {
+  type Environment,
+  ExitCode,
+  failedTo,
+  type Inputs,
+  inContext,
+  type PhaseContext,
+  timed,
+  whilst,
+} from "@lifecycle/phase";
+import { type GroupElement, REBASABLE_LABEL } from "@lifecycle/spec-types";
+import type { BaseImage } from "./base-image.ts";
+import { digestOfImage, extendedManifest } from "./extended-manifest.ts";
+import { type ExtendKind, type ExtensionDockerfile, findDockerfiles } from "./find-dockerfiles.ts";
+import { layerHistory } from "./history.ts";
+
+/** What an image is extended with. Paths are absolute. */
+export type ExtendOptions = Pick<Inputs, "appDir" | "generatedDir" | "noColor" | "platformApi"> &
+  Pick<PhaseContext, "env" | "logger" | "signal"> & {
+    readonly kind: ExtendKind;
+    /** The image extensions of the group, in its order. */
+    readonly extensions: readonly GroupElement[];
+    readonly base: BaseImage;
+    /** Holds the base image and is changed in place. */
+    readonly root: RootFileSystem;
+    readonly cache: LayerCache;
+    /** Where the caches of `RUN --mount=type=cache` are kept. */
+    readonly mountCaches: string;
+    /** A private directory for what lasts as long as this. */
+    readonly workDirectory: string;
+    /** The program and first arguments that call `execInRoot` with the path that follows. */
+    readonly helper: readonly string[];
+  };
+
+/** What came of an image. */
+export interface ExtendedImage {
+  /** The base's, changed. */
+  readonly config: ImageConfig;
+  /** Those that were added, lowest first. */
+  readonly layers: readonly LayerFile[];
+}
+
+const standardOutput = 1;
+
+/**
+ * Applies the Dockerfiles that extensions generated for one kind of image, one after the other. Platform spec,
+ * "extender"; image extension spec, "Phase: Extension".
+ *
+ * @throws LifecycleError with exit code 102, also if a run image is left with root as its user
+ */
+export async function extend(options: ExtendOptions): Promise<ExtendedImage> {
+  const { kind, logger, base } = options;
+  try {
+    return await whilst(`extending ${kind} image`, () =>
+      timed("Extender", logger, () => {
+        logger.debug(`Extending base image for ${kind}: ${base.reference}`);
+        return applyAll(options, findAll(options));
+      }),
+    );
+  } catch (error) {
+    throw failedTo(`extend ${kind} image`, error, ExitCode.extendError);
+  }
+}
+
+function findAll(options: ExtendOptions): readonly ExtensionDockerfile[] {
+  try {
+    return findDockerfiles(options);
+  } catch (error) {
+    throw inContext(`getting ${options.kind}.Dockerfiles`, error);
+  }
+}
+
+async function applyAll(options: ExtendOptions, dockerfiles: readonly ExtensionDockerfile[]): Promise<ExtendedImage> {
+  const { kind, logger, base } = options;
+  let { config } = base;
+  let digest = isDigest(base.identity) ? base.identity : digestOfImage(base.manifest, config);
+  logger.debug(`Original image has digest: ${digest}`);
+  const layers: LayerFile[] = [];
+  const history: History[] = [...layerHistory(config.history, config.rootfs.diff_ids.length)];
+  const [originalUser] = userOf(config);
+  // What the base image says of itself does not count.
+  let rebasable = true;
+  for (const each of dockerfiles) {
+    const [userBefore] = userOf(config);
+    const applied = await whilst("applying Dockerfile to image", () => apply(options, each, config, digest));
+    layers.push(...applied.layers);
+    history.push(...newHistory(applied, config, each.extensionId));
+    config = applied.config;
+    rebasable &&= isTrue(config.config.Labels?.[REBASABLE_LABEL]);
+    const manifest = base.manifest && extendedManifest(base.manifest, config, layers);
+    digest = digestOfImage(manifest, config);
+    logger.debug(`Intermediate image has digest: ${digest}`);
+    const [user] = userOf(config);
+    if (isRoot(user)) {
+      logger.warn(
+        `Extension from ${each.path} changed the user ID from ${userBefore} to ${user}; this must not be the final user ID (a following extension must reset the user).`,
+      );
+    }
+  }
+  const [finalUser] = userOf(config);
+  if (isRoot(finalUser) && kind === "run") {
+    throw new Error("the final user ID is 0 (root); please add another extension that resets the user to non-root");
+  }
+  if (finalUser !== originalUser) {
+    logger.warn(
+      `The original user ID was ${originalUser} but the final extension left the user ID set to ${finalUser}.`,
+    );
+  }
+  // The config of a build image is of use to nobody but the build that follows.
+  if (kind === "build" || dockerfiles.length === 0) return { config, layers };
+  const labels = { ...config.config.Labels, [REBASABLE_LABEL]: String(rebasable) };
+  return { config: { ...config, history, config: { ...config.config, Labels: labels } }, layers };
+}
+
+async function apply(
+  options: ExtendOptions,
+  { dockerfile, path, args, contextDir, extensionId }: ExtensionDockerfile,
+  config: ImageConfig,
+  digest: string,
+): Promise<Applied> {
+  const { root, cache, mountCaches, workDirectory, helper, signal, logger, noColor } = options;
+  const [userId, groupId] = userOf(config);
+  const baseImage = `base@${digest}`;
+  logger.debug(`Applying Dockerfile at ${path} to '${baseImage}'...`);
+  const output = logger.isJson
+    ? lineOutput((line) => logger.info(line, { extension: extensionId }))
+    : descriptorOutput(standardOutput, noColor);
+  try {
+    return await applyDockerfile(dockerfile, {
+      root,
+      config: { ...config, created: undefined },
+      buildArgs: {
+        ...proxyArgs(options.env),
+        build_id: randomUUID(),
+        user_id: userId,
+        group_id: groupId,
+        ...Object.fromEntries(args.map(({ name, value }) => [name, value])),
+        base_image: baseImage,
+      },
+      context: contextDir,
+      contextRules: readIgnoreFile([join(contextDir, ".dockerignore")]),
+      cache,
+      mountCaches,
+      helper,
+      workDirectory,
+      output: (chunk) => output.write(chunk),
+      imageRoot: async (reference) => {
+        if (reference === baseImage) return root.paths.directory;
+        throw new Error(`image ${reference} cannot be read here, only \${base_image}`);
+      },
+      log: (line) => logger.info(line, { extension: extensionId }),
+      signal,
+    });
+  } finally {
+    output.end();
+  }
+}
+
+/** What the layers of one Dockerfile are called in the image's history. */
+function newHistory({ config }: Applied, before: ImageConfig, extensionId: string): History[] {
+  return (config.history ?? [])
+    .slice(before.history?.length ?? 0)
+    .filter(({ empty_layer }) => empty_layer !== true)
+    .map(({ created_by = "" }) => ({ created_by: `Layer: '${created_by}', Created by extension: ${extensionId}` }));
+}
+
+/** How the network is reached, which every Dockerfile may know without asking. */
+function proxyArgs(env: Environment): Record<string, string> {
+  const names = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"];
+  return Object.fromEntries(
+    names
+      .flatMap((name) => [name, name.toLowerCase()])
+      .map((name): [string, string | undefined] => [name, env[name]])
+      .filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+}
+
+/** User and group of an image as its config has them; the group is empty if it has none. */
+function userOf({ config }: ImageConfig): [user: string, group: string] {
+  const { User = "" } = config;
+  const [user = "", group = ""] = User.split(":");
+  return [user, group];
+}
+
+function isRoot(user: string): boolean {
+  return user === "0" || user === "root";
+}
+
+/** Whether a label's text means true, in the spellings that Go accepts. */
+function isTrue(text: string | undefined): boolean {
+  return ["1", "t", "T", "TRUE", "true", "True"].includes(text ?? "");
+}

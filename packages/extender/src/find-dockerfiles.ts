@@ -1,0 +1,69 @@
+import { statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { escapeId, readOutputFile } from "@lifecycle/buildpack";
+import { type Dockerfile, parseDockerfile, validateDockerfile } from "@lifecycle/dockerfile";
+import type { Inputs, Logger } from "@lifecycle/phase";
+import { type ExtendArg, type GroupElement, parseExtendConfig } from "@lifecycle/spec-types";
+
+/** Which image is extended. */
+export type ExtendKind = "build" | "run";
+
+/** A Dockerfile that an extension generated for the image that is extended. */
+export interface ExtensionDockerfile {
+  readonly extensionId: string;
+  /** Absolute path. */
+  readonly path: string;
+  readonly dockerfile: Dockerfile;
+  /** The build context, an absolute path. */
+  readonly contextDir: string;
+  /** From extend-config.toml. */
+  readonly args: readonly ExtendArg[];
+}
+
+/** Where Dockerfiles are looked for. */
+export type FindOptions = Pick<Inputs, "appDir" | "generatedDir" | "platformApi"> & {
+  readonly kind: ExtendKind;
+  /** The image extensions of the group, in its order. */
+  readonly extensions: readonly GroupElement[];
+  readonly logger: Pick<Logger, "debug">;
+};
+
+/**
+ * Finds the Dockerfiles for one kind of image and checks them again, since others can write to `<generated>`. Platform
+ * spec, "extender"; image extension spec, "Phase: Extension".
+ *
+ * @returns in the order of the group; extensions without one are passed over
+ * @throws DockerfileError, FormatError, Error for what is no Dockerfile of an extension
+ */
+export function findDockerfiles(options: FindOptions): ExtensionDockerfile[] {
+  const { kind, extensions, logger } = options;
+  return extensions.flatMap(({ id }) => {
+    const found = readDockerfile(id, options);
+    if (found === undefined) return [];
+    logger.debug(`Found ${kind} Dockerfile for extension '${id}'`);
+    return [found];
+  });
+}
+
+function readDockerfile(extensionId: string, options: FindOptions): ExtensionDockerfile | undefined {
+  const { kind, generatedDir, platformApi } = options;
+  const name = escapeId(extensionId);
+  const path = platformApi.atLeast("0.13")
+    ? join(generatedDir, name, `${kind}.Dockerfile`)
+    : join(generatedDir, kind, name, "Dockerfile");
+  const text = readOutputFile(path);
+  if (text === undefined) return undefined;
+  const dockerfile = parseDockerfile(text, path);
+  validateDockerfile(dockerfile, kind);
+  const dir = dirname(path);
+  const configPath = join(dir, "extend-config.toml");
+  const config = readOutputFile(configPath);
+  const args = config === undefined ? [] : parseExtendConfig(config, configPath)[kind].args;
+  const contexts = platformApi.atLeast("0.13") ? [join(dir, `context.${kind}`), join(dir, "context")] : [];
+  const contextDir = contexts.find(isDirectory) ?? options.appDir;
+  return { extensionId, path, dockerfile, contextDir, args };
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
