@@ -4,6 +4,12 @@ import type { Layer } from "./layer.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Platform } from "./platform.ts";
 
+/** What an image's digest stands for: its manifest, which names the config by digest, byte for byte. */
+export interface ImageBytes {
+  readonly manifest: Uint8Array;
+  readonly config: Uint8Array;
+}
+
 /** An image as it lies in a store. It does not change; `ImageDraft` makes a new one from it. */
 export interface Image {
   /** The name by which it was opened; of a layout, its directory. */
@@ -26,6 +32,9 @@ export interface Image {
    * where images have none.
    */
   readonly manifest: Manifest | undefined;
+
+  /** Manifest and config as they were read and verified, for copies that keep the digest; undefined in a daemon. */
+  readonly bytes?: ImageBytes | undefined;
 
   /** Operating system and architecture, as the config says. */
   readonly platform: Platform;

@@ -61,6 +61,9 @@ export async function readIndex(layout: string): Promise<ImageIndex | undefined>
 }
 
 async function* readFileBytes(path: string): AsyncGenerator<Uint8Array> {
+  // A named pipe, say, would be waited for in vain.
+  const stats = await stat(path).catch((error) => Promise.reject(fileError(error, path)));
+  if (!stats.isFile()) throw new ImageError("invalid", `${path}: not a regular file`);
   const stream = createReadStream(path, { highWaterMark: 256 * 1024 });
   try {
     for await (const chunk of stream) yield chunk as Buffer;

@@ -1,28 +1,21 @@
 import { access, constants } from "node:fs/promises";
 import { dirname } from "node:path";
 import { mapBounded } from "./bounded.ts";
-import { encodeConfig, parseConfig } from "./config.ts";
-import type { Descriptor } from "./descriptor.ts";
+import { encodeConfig } from "./config.ts";
 import type { Digest } from "./digest.ts";
 import type { ImageDraft } from "./draft.ts";
 import { ImageError } from "./errors.ts";
 import { fileError } from "./file-error.ts";
 import type { Layer } from "./layer.ts";
-import { blobPath, type LayoutListener, LayoutWriter, readBlob, readIndex, readSmallBlob } from "./layout-files.ts";
+import { type LayoutListener, LayoutWriter } from "./layout-files.ts";
+import { LayoutLayer, openLayout } from "./layout-image.ts";
 import { type LayoutPlace, layoutPlace } from "./layout-path.ts";
-import {
-  encodeIndex,
-  encodeManifest,
-  type ImageIndex,
-  isIndex,
-  type Manifest,
-  parseManifestOrIndex,
-} from "./manifest.ts";
+import { encodeIndex, encodeManifest } from "./manifest.ts";
 import { gzipLayerType, layerTypeIn, mediaTypes } from "./media-types.ts";
-import { linuxPlatform, type Platform, satisfies } from "./platform.ts";
+import { linuxPlatform, type Platform } from "./platform.ts";
 import { saveFailure } from "./save-failure.ts";
 import type { ImageStore, SavedImage } from "./store.ts";
-import { StoredImage, StoredLayer } from "./stored-image.ts";
+import type { StoredImage } from "./stored-image.ts";
 import { noObserver, type TransferObserver } from "./transfer.ts";
 
 export interface LayoutStoreOptions {
@@ -68,24 +61,8 @@ export class LayoutStore implements ImageStore {
   }
 
   async open(name: string): Promise<StoredImage | undefined> {
-    const place = layoutPlace(this.#layoutDir, name);
-    const index = await readIndex(place.path);
-    const entry = index && this.#choose(index, place.digest);
-    if (entry === undefined) return undefined;
-    let manifest = await readManifest(place.path, entry);
-    let digest = entry.digest;
-    if (isIndex(manifest)) {
-      const nested = this.#choose(manifest, undefined);
-      if (nested === undefined) return undefined;
-      manifest = await readManifest(place.path, nested);
-      digest = nested.digest;
-      if (isIndex(manifest)) throw new ImageError("invalid", `${place.path}: an image index inside an image index`);
-    }
-    const config = parseConfig(await readSmallBlob(place.path, manifest.config), place.path);
-    return new StoredImage(
-      { name: place.path, identifier: `${place.path}@${digest}`, manifest, config },
-      (diffId, descriptor) => new LayoutLayer(diffId, descriptor, place.path),
-    );
+    const { path, digest } = layoutPlace(this.#layoutDir, name);
+    return openLayout(path, { digest, platform: this.#platform });
   }
 
   async checkRead(name: string): Promise<void> {
@@ -127,39 +104,6 @@ export class LayoutStore implements ImageStore {
     const identifier = `${first.path}@${written.digest}`;
     return { identifier, shortId: identifier, report: { manifestSize: written.manifestSize }, failures };
   }
-
-  /** The entry with the digest if one is asked for, the only one, or the first for the platform. */
-  #choose({ manifests }: ImageIndex, digest: Digest | undefined): Descriptor | undefined {
-    if (digest !== undefined) return manifests.find((entry) => entry.digest === digest);
-    if (manifests.length === 1) return manifests[0];
-    return manifests.find(({ platform }) => satisfies(platform, this.#platform));
-  }
-}
-
-/** A layer in a layout. Sparse layouts name layers that they do not hold. */
-class LayoutLayer extends StoredLayer {
-  readonly #layout: string;
-
-  constructor(diffId: Digest, descriptor: Descriptor, layout: string) {
-    super(diffId, descriptor);
-    this.#layout = layout;
-  }
-
-  compressed(): AsyncIterable<Uint8Array> {
-    return readBlob(this.#layout, this.descriptor);
-  }
-
-  /** Whether the layout holds the blob. */
-  async isHeld(): Promise<boolean> {
-    return access(blobPath(this.#layout, this.descriptor.digest)).then(
-      () => true,
-      () => false,
-    );
-  }
-}
-
-async function readManifest(layout: string, descriptor: Descriptor): Promise<Manifest | ImageIndex> {
-  return parseManifestOrIndex(await readSmallBlob(layout, descriptor), descriptor.mediaType, layout);
 }
 
 /** @param known layers that were new, as an earlier layout of this image holds them now; added to */

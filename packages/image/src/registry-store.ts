@@ -60,6 +60,9 @@ const manifestTypes = [
 /** Blobs on their way at the same time, to each registry. */
 const parallelUploads = 4;
 
+/** The bytes of a config that is at hand already; undefined if it is not. `image` is the digest of the manifest. */
+export type KnownConfig = (config: Descriptor, image: Digest) => Promise<Uint8Array | undefined>;
+
 /** Images in registries (OCI distribution spec). */
 export class RegistryStore implements ImageStore {
   readonly #options: RegistryStoreOptions;
@@ -80,7 +83,8 @@ export class RegistryStore implements ImageStore {
     };
   }
 
-  async open(name: string): Promise<StoredImage | undefined> {
+  /** @param knownConfig gives the config's bytes, verified, if they need not be fetched */
+  async open(name: string, knownConfig?: KnownConfig): Promise<StoredImage | undefined> {
     const reference = parseReference(name);
     const client = this.#clientFor(name, reference);
     const manifestOf = (of: Reference) => untilIntact(() => fetchManifest(client, of), this.#warn);
@@ -91,15 +95,16 @@ export class RegistryStore implements ImageStore {
       found = await manifestOf(new Reference(reference.registry, reference.repository, entry.digest));
     }
     if (found === undefined) return undefined;
-    const { manifest, digest } = found;
+    const { manifest, digest, bytes } = found;
     if (isIndex(manifest)) throw new ImageError("invalid", `${name}: an image index inside an image index`);
 
     const { repository } = reference;
-    const bytes = await untilIntact(() => fetchConfig(client, repository, manifest.config, name), this.#warn);
-    const config = parseConfig(bytes, name);
+    const fetched = () => untilIntact(() => fetchConfig(client, repository, manifest.config, name), this.#warn);
+    const configBytes = (await knownConfig?.(manifest.config, digest)) ?? (await fetched());
+    const config = parseConfig(configBytes, name);
     const identifier = `${reference.repositoryName}@${digest}`;
     return new StoredImage(
-      { name, identifier, manifest, config },
+      { name, identifier, manifest, config, bytes: { manifest: bytes, config: configBytes } },
       (diffId, descriptor) => new RegistryLayer(diffId, descriptor, client, repository),
     );
   }
@@ -256,6 +261,7 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 interface FetchedManifest {
+  readonly bytes: Uint8Array;
   readonly manifest: Manifest | ImageIndex;
   readonly digest: Digest;
 }
@@ -281,7 +287,7 @@ async function fetchManifest(client: RegistryClient, reference: Reference): Prom
     throw new ImageError("corrupt", `${reference.name}: the registry sent a manifest with digest ${digest}`);
   }
   const manifest = parseManifestOrIndex(bytes, response.headers["content-type"] ?? "", reference.name);
-  return { manifest, digest };
+  return { bytes, manifest, digest };
 }
 
 /** @returns the manifest's digest; undefined if there is none, or the registry does not say */

@@ -2,7 +2,7 @@ import type { ImageConfig } from "./config.ts";
 import type { Descriptor } from "./descriptor.ts";
 import type { Digest } from "./digest.ts";
 import { ImageError } from "./errors.ts";
-import type { Image } from "./image.ts";
+import type { Image, ImageBytes } from "./image.ts";
 import type { Layer } from "./layer.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Platform } from "./platform.ts";
@@ -31,6 +31,7 @@ export class StoredImage implements Image {
   readonly name: string;
   readonly identifier: string;
   readonly manifest: Manifest;
+  readonly bytes: ImageBytes | undefined;
   readonly config: ImageConfig;
   readonly layers: readonly Layer[];
   readonly labels: ReadonlyMap<string, string>;
@@ -40,12 +41,19 @@ export class StoredImage implements Image {
    * @throws ImageError `invalid` if manifest and config do not agree on the number of layers
    */
   constructor(
-    source: { name: string; identifier: string; manifest: Manifest; config: ImageConfig },
+    source: {
+      readonly name: string;
+      readonly identifier: string;
+      readonly manifest: Manifest;
+      readonly config: ImageConfig;
+      readonly bytes?: ImageBytes;
+    },
     layerOf: (diffId: Digest, descriptor: Descriptor) => Layer,
   ) {
     this.name = source.name;
     this.identifier = source.identifier;
     this.manifest = source.manifest;
+    this.bytes = source.bytes;
     this.config = source.config;
     this.labels = new Map(Object.entries(this.config.config.Labels ?? {}));
     const diffIds = this.config.rootfs.diff_ids;
