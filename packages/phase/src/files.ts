@@ -128,7 +128,7 @@ export function writeReport(path: string, report: Report): void {
 }
 
 /** What run.toml says; no images when there is none. */
-export function readRun(path: string, logger: Logger): Run {
+export function readRun(path: string, logger: Pick<Logger, "info">): Run {
   const run = readIfExists(path, "run", parseRun);
   if (run === undefined) {
     logger.info(`No run metadata found at path ${JSON.stringify(path)}`);

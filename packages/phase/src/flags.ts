@@ -1,3 +1,4 @@
+import { formatGoDuration, parseGoDuration } from "./go-duration.ts";
 import { type Inputs, parseBoolean } from "./inputs.ts";
 
 /** The inputs whose type is `T`. */
@@ -6,11 +7,13 @@ type KeysOf<T> = { [K in keyof Inputs]: Inputs[K] extends T ? (T extends Inputs[
 type Flag =
   | { readonly kind: "string"; readonly input: KeysOf<string>; readonly usage: string }
   | { readonly kind: "int"; readonly input: KeysOf<number>; readonly usage: string }
+  | { readonly kind: "duration"; readonly input: KeysOf<number>; readonly usage: string }
   | { readonly kind: "bool"; readonly input: KeysOf<boolean>; readonly usage: string }
   | { readonly kind: "value"; readonly input: KeysOf<string[]>; readonly usage: string };
 
 const string = (input: KeysOf<string>, usage: string): Flag => ({ kind: "string", input, usage });
 const int = (input: KeysOf<number>, usage: string): Flag => ({ kind: "int", input, usage });
+const duration = (input: KeysOf<number>, usage: string): Flag => ({ kind: "duration", input, usage });
 const bool = (input: KeysOf<boolean>, usage: string): Flag => ({ kind: "bool", input, usage });
 const values = (input: KeysOf<string[]>, usage: string): Flag => ({ kind: "value", input, usage });
 
@@ -38,6 +41,8 @@ const flags = {
   group: string("groupPath", "path to group.toml"),
   image: string("deprecatedRunImage", "[deprecated] reference to run image"),
   "insecure-registry": values("insecureRegistries", "insecure registries"),
+  "kaniko-cache-ttl": duration("kanikoCacheTtl", "kaniko cache time-to-live"),
+  kind: string("extendKind", "kind of image to extend"),
   "launch-cache": string("launchCacheDir", "path to launch cache directory"),
   launcher: string("launcherPath", "path to launcher binary"),
   "launcher-sbom": string("launcherSbomDir", "path to launcher SBOM directory"),
@@ -168,11 +173,21 @@ function readInteger(name: string, value: string): number {
   return sign === "-" ? -number : number;
 }
 
+function readDuration(name: string, value: string): number {
+  const seconds = parseGoDuration(value);
+  if (seconds === undefined) {
+    throw new UsageError(`invalid value ${JSON.stringify(value)} for flag -${name}: parse error`);
+  }
+  return seconds;
+}
+
 function setFlag(flag: Exclude<Flag, { kind: "bool" }>, name: string, value: string, inputs: Inputs): void {
   if (flag.kind === "string") {
     inputs[flag.input] = value;
   } else if (flag.kind === "value") {
     inputs[flag.input] = [...inputs[flag.input], value];
+  } else if (flag.kind === "duration") {
+    inputs[flag.input] = readDuration(name, value);
   } else {
     inputs[flag.input] = readInteger(name, value);
   }
@@ -193,7 +208,9 @@ export function usageOf(allowed: readonly FlagName[], defaults: Inputs): string 
       ? `[${value.join(" ")}]`
       : typeof value === "string"
         ? JSON.stringify(value)
-        : value;
+        : flag.kind === "duration"
+          ? formatGoDuration(Number(value))
+          : value;
     lines.push(flag.kind === "bool" ? `  -${name}` : `  -${name} ${flag.kind}`);
     lines.push(`    \t${flag.usage}${isZero ? "" : ` (default ${shown})`}`);
   }

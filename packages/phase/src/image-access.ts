@@ -12,6 +12,9 @@ import { failedTo, inContext, messageOf } from "./errors.ts";
 import { registryImages } from "./resolve-inputs.ts";
 import type { PhaseContext } from "./run-phase.ts";
 
+/** What opening stores takes of a phase's context. */
+type StoreContext = Pick<PhaseContext, "inputs" | "env" | "logger" | "transfers" | "signal">;
+
 /** How often a daemon hears of us while nothing is asked of it, in milliseconds. */
 const pingInterval = 500;
 
@@ -34,7 +37,7 @@ export interface ImageAccess {
  * @param furtherImages images that are known from files, not from inputs
  */
 export async function openImageAccess(
-  context: PhaseContext,
+  context: StoreContext,
   furtherImages: readonly string[] = [],
 ): Promise<ImageAccess> {
   const { inputs } = context;
@@ -58,7 +61,7 @@ export async function openImageAccess(
 }
 
 /** The daemon, connected to already where that takes root. */
-async function openDaemon({ inputs, env, logger, transfers, signal }: PhaseContext): Promise<DaemonStore> {
+async function openDaemon({ inputs, env, logger, transfers, signal }: StoreContext): Promise<DaemonStore> {
   const { launchCacheDir } = inputs;
   const launchCache = (): LaunchCache => {
     try {
@@ -74,7 +77,11 @@ async function openDaemon({ inputs, env, logger, transfers, signal }: PhaseConte
   }
 }
 
-async function pinging<T>(daemon: DaemonStore, { logger }: PhaseContext, work: () => Promise<T>): Promise<T> {
+async function pinging<T>(
+  daemon: DaemonStore,
+  { logger }: Pick<StoreContext, "logger">,
+  work: () => Promise<T>,
+): Promise<T> {
   let isPinging = false;
   const ping = async (): Promise<void> => {
     if (isPinging) {
@@ -92,7 +99,7 @@ async function pinging<T>(daemon: DaemonStore, { logger }: PhaseContext, work: (
   }
 }
 
-function openLayouts({ inputs, logger, transfers, signal }: PhaseContext): LayoutStore {
+function openLayouts({ inputs, logger, transfers, signal }: StoreContext): LayoutStore {
   const warn = (message: string): void => logger.warn(message);
   return new LayoutStore({ layoutDir: inputs.layoutDir, observer: transfers, signal, warn });
 }
@@ -103,7 +110,7 @@ function openLayouts({ inputs, logger, transfers, signal }: PhaseContext): Layou
  * @throws ImageError when CNB_REGISTRY_AUTH is malformed
  */
 export async function openRegistry(
-  { inputs, env, logger, transfers, signal }: PhaseContext,
+  { inputs, env, logger, transfers, signal }: StoreContext,
   images: readonly string[],
 ): Promise<RegistryStore> {
   const warn = (message: string): void => logger.warn(message);

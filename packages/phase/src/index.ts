@@ -4,7 +4,7 @@ export { failedTo, inContext, LifecycleError, messageOf, whilst } from "./errors
 export { ExitCode } from "./exit-codes.ts";
 export * from "./files.ts";
 export type { FlagName } from "./flags.ts";
-export { type ImageAccess, openImageAccess } from "./image-access.ts";
+export { type ImageAccess, openImageAccess, openRegistry } from "./image-access.ts";
 export type { Environment, Inputs } from "./inputs.ts";
 export { ConsoleLogger, type Logger } from "./logger.ts";
 export { openCache } from "./open-cache.ts";
@@ -21,7 +21,9 @@ export {
 } from "./run-image.ts";
 export { type Phase, type PhaseContext, runPhase } from "./run-phase.ts";
 export { saveImage } from "./save-image.ts";
+export { stopOnSignals } from "./stop-on-signals.ts";
 export { targetOf } from "./target.ts";
 export { timed } from "./timer.ts";
+export { TransferDisplay } from "./transfer-display.ts";
 export { lifecycleVersion } from "./version.ts";
 export { writeFileAtomic } from "./write-file.ts";

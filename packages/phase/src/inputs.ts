@@ -1,6 +1,7 @@
 import { type ApiVersion, DEFAULTS, ENV } from "@lifecycle/spec-types";
 import { LifecycleError } from "./errors.ts";
 import { ExitCode } from "./exit-codes.ts";
+import { parseGoDuration } from "./go-duration.ts";
 
 /**
  * All that a platform can tell the lifecycle, over all phases and Platform APIs (platform.md, "Inputs" of each phase).
@@ -24,6 +25,8 @@ export interface Inputs {
   defaultProcessType: string;
   deprecatedRunImage: string;
   execEnv: string;
+  /** Which image the extender extends: `build` or `run`. */
+  extendKind: string;
   extendedDir: string;
   extensionsDir: string;
   /** Rebase even where the new run image may not fit. */
@@ -32,6 +35,8 @@ export interface Inputs {
   gid: number;
   groupPath: string;
   insecureRegistries: string[];
+  /** After how many seconds a layer that the extender kept is not taken any more. */
+  kanikoCacheTtl: number;
   kanikoDir: string;
   launchCacheDir: string;
   launcherPath: string;
@@ -82,6 +87,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** The inputs as the environment gives them, else their defaults; flags come on top. */
 export function inputsFromEnvironment(platformApi: ApiVersion, env: Environment): Inputs {
   const text = (name: keyof typeof ENV, fallback = ""): string => env[ENV[name]] || fallback;
+  const defaultTtl = parseGoDuration(DEFAULTS.kanikoCacheTtl) ?? 0;
   const withDefault = (name: keyof typeof ENV & Exclude<keyof typeof DEFAULTS, "maxBytes" | "maxEntries">): string =>
     text(name, DEFAULTS[name]);
   return {
@@ -99,6 +105,7 @@ export function inputsFromEnvironment(platformApi: ApiVersion, env: Environment)
     defaultProcessType: text("processType"),
     deprecatedRunImage: "",
     execEnv: withDefault("execEnv"),
+    extendKind: withDefault("extendKind"),
     extendedDir: withDefault("extendedDir"),
     extensionsDir: withDefault("extensionsDir"),
     forceRebase: boolean(text("forceRebase")),
@@ -106,6 +113,7 @@ export function inputsFromEnvironment(platformApi: ApiVersion, env: Environment)
     gid: integer(text("groupId")),
     groupPath: withDefault("groupPath"),
     insecureRegistries: list(text("insecureRegistries")),
+    kanikoCacheTtl: parseGoDuration(text("kanikoCacheTtl")) ?? defaultTtl,
     kanikoDir: "/kaniko",
     launchCacheDir: text("launchCacheDir"),
     launcherPath: DEFAULTS.launcherPath,

@@ -45,6 +45,7 @@ const checks = {
     checkReferences,
     checkSameRegistry,
   ],
+  extend: [requireExtendKind],
   generate: [],
   prepare: [],
   rebase: [requireOutputImage, fillRebaseRunImage, checkReferences, checkSameRegistry],
@@ -107,6 +108,7 @@ const directories = [
   "buildpacksDir",
   "buildpacksOutDir",
   "cacheDir",
+  "extendedDir",
   "extensionsDir",
   "generatedDir",
   "kanikoDir",
@@ -128,6 +130,16 @@ function makeAbsolute(inputs: Inputs): void {
 function requireOutputImage({ inputs }: PhaseContext): void {
   if (inputs.outputImage === "") {
     throw new Error("image argument is required");
+  }
+}
+
+/** Before Platform API 0.12 there is no other kind. */
+function requireExtendKind({ inputs }: PhaseContext): void {
+  if (inputs.platformApi.lessThan("0.12")) {
+    inputs.extendKind = "build";
+  }
+  if (inputs.extendKind !== "build" && inputs.extendKind !== "run") {
+    throw new Error(`-kind has to be build or run, not ${JSON.stringify(inputs.extendKind)}`);
   }
 }
 
