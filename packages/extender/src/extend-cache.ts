@@ -23,24 +23,33 @@ export interface ExtendCache {
   close(): void;
 }
 
+/** Where an ExtendCache is. */
+export interface ExtendCachePlaces {
+  /** Has `cache/layers` and `cache/mounts`; made if it is not there. Undefined: nothing is kept. */
+  readonly kept: string | undefined;
+  /** Where the work directory is made. */
+  readonly work: string;
+  /** Seconds after which a layer is not taken any more. */
+  readonly timeToLive: number;
+}
+
 /**
- * Opens `<kaniko>/cache/layers` and `<kaniko>/cache/mounts`, after deleting layers that are too old. What others could
- * have written to is not taken, since it would run as root: in its place come directories that last as long as this.
- *
- * @param timeToLive seconds after which a layer is not taken any more
+ * Opens the cache, after deleting layers that are too old. What others could have written to is not taken, since it
+ * would run as root: in its place come directories that last as long as this.
  */
 export async function openExtendCache(
-  kanikoDir: string,
-  timeToLive: number,
+  { kept, work, timeToLive }: ExtendCachePlaces,
   logger: Pick<Logger, "warn">,
 ): Promise<ExtendCache> {
-  mkdirSync(join(kanikoDir, "cache"), { recursive: true });
-  const workDirectory = mkdtempSync(join(kanikoDir, "work.dir"));
+  const workDirectory = mkdtempSync(join(work, "work.dir"));
   const place = (name: string): string => {
-    const kept = join(kanikoDir, "cache", name);
-    const reason = claim(kept);
-    if (reason === undefined) return kept;
-    logger.warn(`Not using the cache at ${kept}: ${reason}; remove it to have a new one`);
+    if (kept !== undefined) {
+      const directory = join(kept, "cache", name);
+      mkdirSync(join(kept, "cache"), { recursive: true });
+      const reason = claim(directory);
+      if (reason === undefined) return directory;
+      logger.warn(`Not using the cache at ${directory}: ${reason}; remove it to have a new one`);
+    }
     const fresh = join(workDirectory, name);
     mkdirSync(fresh, { mode: 0o700 });
     return fresh;
