@@ -9,7 +9,7 @@ import {
   type RootFileSystem,
   readIgnoreFile,
 } from "@lifecycle/dockerfile";
-import { type History, type ImageConfig, isDigest } from "@lifecycle/image";
+import { type History, type Image, type ImageConfig, isDigest } from "@lifecycle/image";
 import {
   type Environment,
   ExitCode,
@@ -25,6 +25,7 @@ import type { BaseImage } from "./base-image.ts";
 import { digestOfImage, extendedManifest } from "./extended-manifest.ts";
 import { type ExtendKind, type ExtensionDockerfile, findDockerfiles } from "./find-dockerfiles.ts";
 import { layerHistory } from "./history.ts";
+import { OtherImages } from "./other-images.ts";
 
 /** What an image is extended with. Paths are absolute. */
 export type ExtendOptions = Pick<Inputs, "appDir" | "generatedDir" | "noColor" | "platformApi"> &
@@ -40,6 +41,8 @@ export type ExtendOptions = Pick<Inputs, "appDir" | "generatedDir" | "noColor" |
     readonly mountCaches: string;
     /** A private directory for what lasts as long as this. */
     readonly workDirectory: string;
+    /** Finds an image that `COPY --from` names. */
+    readonly openImage: (reference: string) => Promise<Image | undefined>;
     /** The program and first arguments that call `execInRoot` with the path that follows. */
     readonly helper: readonly string[];
   };
@@ -92,9 +95,10 @@ async function applyAll(options: ExtendOptions, dockerfiles: readonly ExtensionD
   const [originalUser] = userOf(config);
   // What the base image says of itself does not count.
   let rebasable = true;
+  const others = new OtherImages(options.openImage, join(options.workDirectory, "images"), options.signal);
   for (const each of dockerfiles) {
     const [userBefore] = userOf(config);
-    const applied = await whilst("applying Dockerfile to image", () => apply(options, each, config, digest));
+    const applied = await whilst("applying Dockerfile to image", () => apply(options, each, config, digest, others));
     layers.push(...applied.layers);
     history.push(...newHistory(applied, config, each.extensionId));
     config = applied.config;
@@ -129,6 +133,7 @@ async function apply(
   { dockerfile, path, args, contextDir, extensionId }: ExtensionDockerfile,
   config: ImageConfig,
   digest: string,
+  others: OtherImages,
 ): Promise<Applied> {
   const { root, cache, mountCaches, workDirectory, helper, signal, logger, noColor } = options;
   const [userId, groupId] = userOf(config);
@@ -156,10 +161,8 @@ async function apply(
       helper,
       workDirectory,
       output: (chunk) => output.write(chunk),
-      imageRoot: async (reference) => {
-        if (reference === baseImage) return root.paths.directory;
-        throw new Error(`image ${reference} cannot be read here, only \${base_image}`);
-      },
+      imageRoot: (reference) =>
+        reference === baseImage ? Promise.resolve(root.paths.directory) : others.root(reference),
       log: (line) => logger.info(line, { extension: extensionId }),
       signal,
     });
