@@ -20,6 +20,7 @@ import {
   type Volumes,
 } from "./harness/sample-builder.ts";
 import { copyImage, inspectImage } from "./harness/skopeo.ts";
+import { pushSmallRunImage } from "./harness/small-run-image.ts";
 
 const ORDER = ["-order", "/cnb/buildpacks/order.toml"];
 
@@ -295,6 +296,42 @@ value = "from project.toml"
     } finally {
       await rm(empty, { recursive: true, force: true });
     }
+  });
+});
+
+describe.runIf(requireServer("docker-registry", "skopeo"))("an archive whose project.toml configures the build", () => {
+  let runner: PhaseRunner;
+  let registry: Registry;
+  let runImage: string;
+
+  beforeAll(async () => {
+    registry = await startRegistry();
+    runImage = await pushSmallRunImage(registry);
+    runner = await PhaseRunner.create("creator");
+    await runner.writeBuildpack("test/app", {});
+    await runner.writeOrder("test/app");
+  });
+
+  afterAll(async () => {
+    await runner?.remove();
+    await registry?.stop();
+  });
+
+  it("is built on the run image that it names, not on the builder's", async () => {
+    const project = `[_]\nschema-version = "0.2"\n[io.buildpacks.lifecycle]\nrun-image = "${runImage}"\n`;
+    await runner.write("source/main", "");
+    await runner.write("source/project.toml", project);
+    const archive = join(runner.dir, "incoming/app.tgz");
+    await mkdir(join(runner.dir, "incoming"));
+    await mustRun("tar", ["-czf", archive, "-C", join(runner.dir, "source"), "."]);
+    const builders = await runner.write("run.toml", `[[images]]\nimage = "${registry.host}/no/such/image"\n`);
+    const flags = ["-prepare", "-app", archive, "-app-out", join(runner.tempDir, "app"), "-run", builders];
+    const image = `${registry.host}/archived:1`;
+    const { code, stdout } = await runner.run("creator", [...runner.creatorFlags(), ...flags, image]);
+    expect(code, stdout).toBe(0);
+    expect(stdout).toContain(`Run image ${runImage}\n`);
+    const analyzed = await readFile(join(runner.layersDir, "analyzed.toml"), "utf8");
+    expect(analyzed).toContain(`image = "${runImage}"`);
   });
 });
 

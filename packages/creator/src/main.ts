@@ -62,7 +62,7 @@ const creator: Phase<CreatorAccess> = {
     requireArguments(args, 1);
     context.inputs.outputImage = args[0] ?? "";
     const { inputs } = context;
-    if (inputs.prepare && !inputs.skipConfig) inputs.runImage ||= runImageNamedBy(context);
+    if (inputs.prepare && !inputs.skipConfig) inputs.runImage ||= await runImageNamedBy(context);
     await resolveInputs("create", context);
     if (context.inputs.useLayout) {
       context.guardExperimental("export to OCI layout format");

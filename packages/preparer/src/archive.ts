@@ -1,8 +1,9 @@
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { decompressed } from "@lifecycle/image";
-import { extract, LayerError } from "@lifecycle/layers";
-import { unpackZip } from "./zip.ts";
+import { extract, LayerError, type ReadEntry, TarReader, toText } from "@lifecycle/layers";
+import { isAtTop, type WantedFile } from "./wanted-file.ts";
+import { readFromZip, unpackZip } from "./zip.ts";
 
 /** What a stranger's archive may hold. */
 export interface ArchiveLimits {
@@ -33,7 +34,7 @@ const otherFormats: readonly (readonly [string, string])[] = [
  */
 export async function unpackArchive(file: string, into: string, limits: ArchiveLimits): Promise<void> {
   const head = await readHead(file);
-  if (/^504b(0304|0506)/.test(head)) return unpackZip(file, into, limits);
+  if (isZip(head)) return unpackZip(file, into, limits);
   const other = otherFormats.find(([magic]) => head.startsWith(magic));
   if (other !== undefined) {
     throw new LayerError("corrupt", `${other[1]} archives are not supported; use tar, tar.gz, tar.zst or zip`);
@@ -44,6 +45,43 @@ export async function unpackArchive(file: string, into: string, limits: ArchiveL
 /** As {@link unpackArchive}, from the bytes of a tar. */
 export function unpackTar(tar: AsyncIterable<Uint8Array>, into: string, limits: ArchiveLimits): Promise<void> {
   return extract(bounded(tar, limits), { ...limits, root: into, within: into, untrusted: true });
+}
+
+/**
+ * Reads a file at the top of an archive without unpacking it; reads no further than that file's end.
+ *
+ * @returns undefined if there is no such file, or a link in its place
+ * @throws LayerError `refused` or `corrupt`
+ */
+export async function readFromArchive(
+  file: string,
+  wanted: WantedFile,
+  limits: ArchiveLimits,
+): Promise<Buffer | undefined> {
+  if (isZip(await readHead(file))) return readFromZip(file, wanted, limits);
+  const chunks: Uint8Array[] = [];
+  let state: "before" | "in" | "after" = "before";
+  const reader = new TarReader({
+    begin: (entry) => {
+      if (state === "before" && isWanted(entry, wanted)) state = "in";
+    },
+    contents: (bytes) => {
+      if (state === "in") chunks.push(Uint8Array.from(bytes));
+    },
+    end: () => {
+      if (state === "in") state = "after";
+    },
+  });
+  const isRead = (): boolean => state === "after";
+  for await (const chunk of bounded(decompressed(createReadStream(file), "archive"), limits)) {
+    reader.write(chunk);
+    if (isRead()) return Buffer.concat(chunks);
+  }
+  return undefined;
+}
+
+function isWanted(entry: ReadEntry, { name, maxSize }: WantedFile): boolean {
+  return (entry.type === "0" || entry.type === "7") && isAtTop(toText(entry.name), name) && entry.size <= maxSize;
 }
 
 /** What inflates without end ends here, whether or not it is part of a file. */
@@ -60,6 +98,11 @@ export async function* bounded(
   }
 }
 
+function isZip(head: string): boolean {
+  return /^504b(0304|0506)/.test(head);
+}
+
+/** The first bytes, as hexadecimal digits. */
 async function readHead(path: string): Promise<string> {
   const file = await open(path);
   try {

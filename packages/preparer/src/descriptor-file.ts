@@ -2,7 +2,14 @@ import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { type Digest, digestOf } from "@lifecycle/image";
 import { messageOf } from "@lifecycle/phase";
-import { FormatError, MAX_TOML_LENGTH, parseProject, type ReadProject } from "@lifecycle/spec-types";
+import {
+  FormatError,
+  MAX_TOML_LENGTH,
+  type ProjectDescriptor,
+  parseProject,
+  type ReadProject,
+} from "@lifecycle/spec-types";
+import { type ArchiveLimits, readFromArchive } from "./archive.ts";
 import { failure } from "./errors.ts";
 
 /** project.toml as it was read. */
@@ -39,5 +46,25 @@ export function readDescriptor(appDir: string, named: string): DescriptorFile | 
     return { ...parseProject(bytes.toString("utf8"), path), path, digest: digestOf(bytes), baseDir: dirname(real) };
   } catch (error) {
     throw failure("invalidDescriptor", error instanceof FormatError ? error.message : messageOf(error), error);
+  }
+}
+
+/**
+ * What project.toml says, before anything is unpacked: of an application in an archive, as far as a regular file at its
+ * top says it.
+ *
+ * @returns undefined if there is none, or it is wrong, which {@link readDescriptor} tells when it is its turn
+ */
+export async function readDescriptorAhead(
+  appDir: string,
+  named: string,
+  limits: ArchiveLimits,
+): Promise<ProjectDescriptor | undefined> {
+  try {
+    if (named !== "" || !statSync(appDir).isFile()) return readDescriptor(appDir, named)?.descriptor;
+    const bytes = await readFromArchive(appDir, { name: "project.toml", maxSize: MAX_TOML_LENGTH }, limits);
+    return bytes && parseProject(bytes.toString("utf8"), "project.toml").descriptor;
+  } catch {
+    return undefined;
   }
 }

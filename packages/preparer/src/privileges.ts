@@ -2,33 +2,34 @@ import { chownSync, mkdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type ImageStore, type Keychain, Proxies, RegistryStore, resolveKeychain, Trust } from "@lifecycle/image";
 import { isPrivileged, type PhaseContext } from "@lifecycle/phase";
+import type { ProjectDescriptor } from "@lifecycle/spec-types";
 import { placeForArchive } from "./app.ts";
-import { readDescriptor } from "./descriptor-file.ts";
+import { readDescriptorAhead } from "./descriptor-file.ts";
 
-/** The run image that project.toml names, of an application that is not in an archive; empty if there is none. */
-export function runImageNamedBy({ inputs }: PhaseContext): string {
-  try {
-    return readDescriptor(inputs.appDir, inputs.projectDescriptorPath)?.descriptor.lifecycle.runImage ?? "";
-  } catch {
-    return "";
-  }
+/** By the inputs that name the application, since an archive may take long to read. */
+const descriptors = new WeakMap<PhaseContext["inputs"], Promise<ProjectDescriptor | undefined>>();
+
+/** What the application's project.toml says, for what has to be known while there are privileges. */
+function descriptorAhead({ inputs, signal }: PhaseContext): Promise<ProjectDescriptor | undefined> {
+  const { appDir, projectDescriptorPath, maxBytes, maxEntries } = inputs;
+  const known = descriptors.get(inputs);
+  const descriptor = known ?? readDescriptorAhead(appDir, projectDescriptorPath, { maxBytes, maxEntries, signal });
+  descriptors.set(inputs, descriptor);
+  return descriptor;
 }
 
-/**
- * The images that the application's project.toml names, as far as that can be told before anything is unpacked; for
- * asking credential helpers while there are privileges.
- */
-function imagesNamedBy({ inputs }: PhaseContext): string[] {
-  try {
-    const descriptor = readDescriptor(inputs.appDir, inputs.projectDescriptorPath)?.descriptor;
-    if (descriptor === undefined) return [];
-    const uris = [...descriptor.group, ...descriptor.pre, ...descriptor.post].map(({ uri = "" }) => uri);
-    const { runImage = "" } = descriptor.lifecycle;
-    return [runImage, ...uris.map((uri) => uri.replace(/^docker:\/{1,3}/, ""))].filter((name) => name !== "");
-  } catch {
-    // told when it is its turn
-    return [];
-  }
+/** The run image that project.toml names; empty if there is none. */
+export async function runImageNamedBy(context: PhaseContext): Promise<string> {
+  return (await descriptorAhead(context))?.lifecycle.runImage ?? "";
+}
+
+/** The images that the application's project.toml names, for asking credential helpers while there are privileges. */
+async function imagesNamedBy(context: PhaseContext): Promise<string[]> {
+  const descriptor = await descriptorAhead(context);
+  if (descriptor === undefined) return [];
+  const uris = [...descriptor.group, ...descriptor.pre, ...descriptor.post].map(({ uri = "" }) => uri);
+  const { runImage = "" } = descriptor.lifecycle;
+  return [runImage, ...uris.map((uri) => uri.replace(/^docker:\/{1,3}/, ""))].filter((name) => name !== "");
 }
 
 /**
@@ -40,7 +41,7 @@ function imagesNamedBy({ inputs }: PhaseContext): string[] {
 export async function openBuildpackages(context: PhaseContext): Promise<ImageStore> {
   const { inputs, env, logger, transfers, signal } = context;
   const warn = (message: string): void => logger.warn(message);
-  const named = [...imagesNamedBy(context), inputs.runImage].filter((name) => name !== "");
+  const named = [...(await imagesNamedBy(context)), inputs.runImage].filter((name) => name !== "");
   const known = await resolveKeychain(named, env, warn);
   const open = (keychain: Keychain): RegistryStore =>
     new RegistryStore({

@@ -1,6 +1,7 @@
-import { type ArchiveEntry, extractEntries, LayerError, toBytePath } from "@lifecycle/layers";
+import { type ArchiveEntry, extractEntries, LayerError, toBytePath, toText } from "@lifecycle/layers";
 import * as yauzl from "yauzl";
 import type { ArchiveLimits } from "./archive.ts";
+import { isAtTop, type WantedFile } from "./wanted-file.ts";
 
 /** How long the target of a symlink may be (PATH_MAX). */
 const maxLinkLength = 4096;
@@ -31,10 +32,28 @@ export async function unpackZip(file: string, into: string, limits: ArchiveLimit
   }
 }
 
-async function withZip(file: string, use: (zip: yauzl.ZipFile) => Promise<void>): Promise<void> {
+/** Reads a file of a zip archive as `readFromArchive` does. */
+export function readFromZip(
+  file: string,
+  { name, maxSize }: WantedFile,
+  limits: ArchiveLimits,
+): Promise<Buffer | undefined> {
+  return withZip(file, async (zip) => {
+    if (zip.entryCount > limits.maxEntries) return undefined;
+    for await (const entry of entriesOf(zip, limits.signal)) {
+      if (entry.type !== "0" || !isAtTop(toText(entry.name), name) || entry.size > maxSize) continue;
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of entry.contents()) chunks.push(chunk);
+      return Buffer.concat(chunks);
+    }
+    return undefined;
+  });
+}
+
+async function withZip<T>(file: string, use: (zip: yauzl.ZipFile) => Promise<T>): Promise<T> {
   const zip = await yauzl.openPromise(file, { autoClose: false });
   try {
-    await use(zip);
+    return await use(zip);
   } finally {
     zip.close();
   }
