@@ -220,8 +220,8 @@ it("the exporter makes no image of a run image that is still to be extended", as
   const user = ["-uid", `${PHASE_USER.uid}`, "-gid", `${PHASE_USER.gid}`];
   const args = ["-layers", runner.layersDir, "-no-color", ...user, "registry.invalid/app"];
   const { code, stdout } = await runner.run("exporter", args);
-  expect(stdout).toContain("ERROR: failed to create new app image: run image 'run' is to be extended, which");
-  expect(code).toBe(62);
+  expect(stdout).toContain("ERROR: failed to get extended image config: missing extended run image in");
+  expect(code).toBe(1);
 });
 
 it.runIf(requireServer("docker-registry", "skopeo"))("an extension exchanges the run image", async () => {

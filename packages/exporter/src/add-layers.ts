@@ -12,6 +12,7 @@ import type {
   LayersMetadata,
   Slice,
 } from "@lifecycle/spec-types";
+import type { ExtensionLayer } from "./extended-run-image.ts";
 
 /** Puts layers on an image, each taken from the previous image when that has the same one, and says which they are. */
 export class LayerAdder {
@@ -26,6 +27,17 @@ export class LayerAdder {
     this.#factory = factory;
     this.#previous = previous;
     this.#logger = logger;
+  }
+
+  /** What image extensions added to the run image. Not logged, as in the reference. */
+  extensionLayers(layers: readonly ExtensionLayer[]): void {
+    for (const { layer, createdBy } of layers) {
+      if (this.#image.canReuse(layer.diffId)) {
+        this.#image.reuseLayer(layer.diffId, createdBy, layer);
+      } else {
+        this.#image.addLayer(layer, createdBy);
+      }
+    }
   }
 
   /** The launch layers of all buildpacks, in the order of the group. */

@@ -24,6 +24,7 @@ import {
   type RunImageForExport,
 } from "@lifecycle/spec-types";
 import { LayerAdder } from "./add-layers.ts";
+import { extensionLayers } from "./extended-run-image.ts";
 import { entrypointOf, setEnvironment } from "./image-config.ts";
 import { setLabels } from "./labels.ts";
 import { copyLifecycleSboms } from "./lifecycle-sboms.ts";
@@ -72,7 +73,7 @@ export async function exportImage(options: ExportOptions): Promise<Report> {
 }
 
 async function buildAndSave(options: ExportOptions): Promise<Report> {
-  const { platformApi, logger, layersDir, appDir, group, analyzed, runImage, draft } = options;
+  const { platformApi, logger, layersDir, appDir, group, analyzed, runImage, extended, draft } = options;
   if (platformApi.atLeast("0.11")) {
     copyLifecycleSboms(layersDir, options.launcherSbomDir, logger);
   }
@@ -84,6 +85,9 @@ async function buildAndSave(options: ExportOptions): Promise<Report> {
   };
 
   const adder = new LayerAdder(draft, options.factory, analyzed.layersMetadata, logger);
+  if (extended !== undefined) {
+    adder.extensionLayers(await extensionLayers(extended, runImage));
+  }
   const buildpacks = await adder.buildpackLayers(group, layersDir);
   const sbom = platformApi.atLeast("0.8") ? await adder.sbomLayer(layersDir) : undefined;
   const app = await whilst("exporting app layers: creating app layers", () => adder.appLayers(appDir, build.slices));

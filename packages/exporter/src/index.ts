@@ -1,1 +1,2 @@
+export { type ExtendedRunImage, readExtended } from "./extended-run-image.ts";
 export { runExport } from "./run-export.ts";

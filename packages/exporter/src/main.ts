@@ -4,7 +4,6 @@ import {
   type FlagName,
   failedTo,
   type ImageAccess,
-  type Inputs,
   openCache,
   openImageAccess,
   type Phase,
@@ -13,7 +12,6 @@ import {
   resolveInputs,
   runPhase,
 } from "@lifecycle/phase";
-import type { Analyzed } from "@lifecycle/spec-types";
 import { runExport } from "./run-export.ts";
 
 const exporter: Phase<ImageAccess> = {
@@ -83,7 +81,6 @@ const exporter: Phase<ImageAccess> = {
       context.verifyBuildpackApi("Buildpack", `${id}@${version}`, api);
     }
     const analyzed = readAnalyzed(context.inputs.analyzedPath, context.logger);
-    refuseExtension(context.inputs, analyzed);
     return runExport(
       context,
       access,
@@ -93,16 +90,6 @@ const exporter: Phase<ImageAccess> = {
     );
   },
 };
-
-/** Without what image extensions add to its run image the app image would be another one than was asked for. */
-function refuseExtension({ platformApi }: Inputs, { runImage }: Analyzed): void {
-  if (platformApi.lessThan("0.12") || !runImage?.extend) {
-    return;
-  }
-  const cause = `run image '${runImage.image ?? ""}' is to be extended, which this version cannot do yet`;
-  const remedy = "remove the image extensions whose run.Dockerfile does more than name an image";
-  throw failedTo("create new app image", `${cause}; ${remedy}`, ExitCode.exportError);
-}
 
 /** Runs the exporter; returns its exit code. */
 export function main(argv: readonly string[]): Promise<number> {

@@ -7,11 +7,13 @@ import {
   type PhaseContext,
   readProjectMetadata,
   runImageForExport,
+  whilst,
   writeReport,
 } from "@lifecycle/phase";
 import type { Analyzed, GroupElement, Report } from "@lifecycle/spec-types";
 import { exportCache } from "./cache.ts";
 import { exportImage } from "./export.ts";
+import { type ExtendedRunImage, hasExtended, readExtended } from "./extended-run-image.ts";
 import { startImage } from "./start-image.ts";
 
 /**
@@ -21,7 +23,7 @@ import { startImage } from "./start-image.ts";
  * @param group the buildpacks that took part, their APIs checked
  * @param analyzed what the analyzer found; in creator not what analyzed.toml says now, which buildpacks can write
  * @param cache absent when the platform gives none; closed afterwards
- * @throws LifecycleError with exit code 62
+ * @throws LifecycleError with exit code 62; with 1 when the extended run image cannot be read
  */
 export async function runExport(
   context: PhaseContext,
@@ -32,13 +34,18 @@ export async function runExport(
 ): Promise<void> {
   const { inputs, env, logger, signal } = context;
   const { platformApi, uid, gid, layersDir } = inputs;
+  if (platformApi.lessThan("0.13") && hasExtended(inputs.extendedDir)) {
+    context.guardExperimental("Dockerfiles");
+  }
   const factory = new LayerFactory({ uid, gid, debug: (line) => logger.debug(line) });
   const project = readProjectMetadata(inputs.projectMetadataPath, logger);
+  const extended = platformApi.atLeast("0.12") ? await findExtended(context, analyzed) : undefined;
   const started = await startImage({
     ...inputs,
     logger,
     images: access.images,
     previousImage: analyzed.previousImage?.reference ?? "",
+    extended,
     sourceDateEpoch: env.SOURCE_DATE_EPOCH,
   });
   if (inputs.useLayout) {
@@ -81,6 +88,22 @@ export async function runExport(
     await image();
     await cached();
   }
+}
+
+/** The extended run image, if analyzed.toml asks for one. */
+async function findExtended(
+  { inputs: { extendedDir }, logger }: PhaseContext,
+  { runImage }: Analyzed,
+): Promise<ExtendedRunImage | undefined> {
+  if (runImage?.extend) {
+    return whilst("failed to get extended image config", () => readExtended(extendedDir));
+  }
+  if (hasExtended(extendedDir)) {
+    logger.warn(
+      `Ignoring the extended run image in ${JSON.stringify(extendedDir)}, the run image is not to be extended`,
+    );
+  }
+  return undefined;
 }
 
 function saveReport(path: string, report: Report): void {

@@ -1,6 +1,7 @@
 import { type Image, ImageDraft, type ImageStore } from "@lifecycle/image";
 import { ExitCode, failedTo, type Logger } from "@lifecycle/phase";
-import type { ApiVersion } from "@lifecycle/spec-types";
+import { type ApiVersion, REBASABLE_LABEL } from "@lifecycle/spec-types";
+import type { ExtendedRunImage } from "./extended-run-image.ts";
 import { sourceDateEpoch } from "./source-date-epoch.ts";
 
 /** What the app image starts from. */
@@ -13,6 +14,8 @@ export interface StartOptions {
   readonly runImage: string;
   /** The image to take unchanged layers from, as analyzed.toml identifies it; an empty text if there is none. */
   readonly previousImage: string;
+  /** What extenders made of the run image; its config becomes the app image's. */
+  readonly extended: ExtendedRunImage | undefined;
   /** What SOURCE_DATE_EPOCH says. */
   readonly sourceDateEpoch: string | undefined;
 }
@@ -20,13 +23,18 @@ export interface StartOptions {
 /** The image to be, which for now is what the run image is. */
 export interface StartedImage {
   readonly runImage: Image;
+  /** Its layers are to be added. */
+  readonly extended: ExtendedRunImage | undefined;
   readonly draft: ImageDraft;
 }
 
 /** @throws LifecycleError with exit code 62 when there is no run image, or one of the images cannot be read */
 export async function startImage(options: StartOptions): Promise<StartedImage> {
-  const { platformApi, logger, images } = options;
+  const { platformApi, logger, images, extended } = options;
   try {
+    if (extended !== undefined) {
+      logger.debug("Using config from extensions...");
+    }
     const previousImage = await openPrevious(options);
     const createdAt = sourceDateEpoch(options.sourceDateEpoch, platformApi, logger);
     const runImage = await images.open(options.runImage);
@@ -34,7 +42,13 @@ export async function startImage(options: StartOptions): Promise<StartedImage> {
       throw new Error(`run image '${options.runImage}' not found`);
     }
     const keepHistory = platformApi.atLeast("0.12");
-    return { runImage, draft: new ImageDraft({ base: runImage, previousImage, createdAt, keepHistory }) };
+    const runtimeConfig = extended?.config.config;
+    const draft = new ImageDraft({ base: runImage, runtimeConfig, previousImage, createdAt, keepHistory });
+    if (extended !== undefined) {
+      const rebasable = extended.labels.get(REBASABLE_LABEL) === "true";
+      draft.setLabel(REBASABLE_LABEL, String(rebasable));
+    }
+    return { runImage, extended, draft };
   } catch (error) {
     throw failedTo("create new app image", error, ExitCode.exportError);
   }

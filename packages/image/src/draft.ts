@@ -14,6 +14,8 @@ export const normalizedTime = new Date("1980-01-01T00:00:01Z");
 export interface DraftOptions {
   /** The image to start from, for exports the run image; its config, annotations, and unknown fields carry over. */
   readonly base?: Image;
+  /** How containers of the image start, where something has changed that in the base image; by default as it says. */
+  readonly runtimeConfig?: RuntimeConfig | undefined;
   /** The platform of an image that has no base. */
   readonly platform?: Platform;
   /** The image that `reuseLayer` takes layers from. */
@@ -27,6 +29,7 @@ export interface DraftOptions {
 /** An image in the making: what a base image has, and what was added. A store's `save` makes an image of it. */
 export class ImageDraft {
   readonly #base: Image | undefined;
+  readonly #runtimeConfig: RuntimeConfig | undefined;
   readonly #previousLayers: ReadonlyMap<Digest, Layer>;
   /** Reused layers that were made anew as well. */
   readonly #made = new Map<Digest, Layer>();
@@ -45,7 +48,9 @@ export class ImageDraft {
 
   constructor(options: DraftOptions) {
     const { base, previousImage, createdAt = normalizedTime, keepHistory = false } = options;
+    const runtimeConfig = options.runtimeConfig ?? base?.config.config;
     this.#base = base;
+    this.#runtimeConfig = runtimeConfig;
     this.#runImage = base;
     this.#platform = options.platform;
     this.#previousLayers = new Map(previousImage?.layers.map((layer) => [layer.diffId, layer]));
@@ -53,11 +58,11 @@ export class ImageDraft {
     this.#keepHistory = keepHistory;
     this.#layers = [...(base?.layers ?? [])];
     this.#history = layerHistory(base?.config.history, this.#layers.length);
-    this.#labels = new Map(base?.labels);
-    this.#env = [...(base?.env ?? [])];
-    this.#entrypoint = base?.config.config.Entrypoint;
-    this.#cmd = base?.config.config.Cmd;
-    this.#workingDir = base?.config.config.WorkingDir;
+    this.#labels = new Map(Object.entries(runtimeConfig?.Labels ?? {}));
+    this.#env = [...(runtimeConfig?.Env ?? [])];
+    this.#entrypoint = runtimeConfig?.Entrypoint;
+    this.#cmd = runtimeConfig?.Cmd;
+    this.#workingDir = runtimeConfig?.WorkingDir;
   }
 
   /** The image that it started from. */
@@ -173,7 +178,7 @@ export class ImageDraft {
     const base = this.#base?.config;
     const system = this.#runImage?.config;
     const config: RuntimeConfig = {
-      ...base?.config,
+      ...this.#runtimeConfig,
       Labels: Object.fromEntries(this.#labels),
       Env: this.#env,
       Entrypoint: this.#entrypoint,

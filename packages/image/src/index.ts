@@ -10,7 +10,7 @@ export { ImageError, type ImageErrorCode } from "./errors.ts";
 export type { Image, ImageBytes } from "./image.ts";
 export { registryAuthValue, registryAuthVariable, resolveKeychain } from "./keychain.ts";
 export type { Layer } from "./layer.ts";
-export { openLayout } from "./layout-image.ts";
+export { type LayoutLayer, openLayout } from "./layout-image.ts";
 export { LayoutStore, type LayoutStoreOptions } from "./layout-store.ts";
 export { encodeIndex, encodeManifest, familyOf, type ImageIndex, type Manifest } from "./manifest.ts";
 export { gzipLayerType, mediaTypes } from "./media-types.ts";
@@ -22,5 +22,6 @@ export { type KnownConfig, RegistryStore, type RegistryStoreOptions } from "./re
 export { saveFailure } from "./save-failure.ts";
 export { type SparseLayer, type SparseLayout, writeSparseLayout } from "./sparse-layout.ts";
 export type { ImageStore, SavedImage } from "./store.ts";
+export type { StoredImage } from "./stored-image.ts";
 export type { Transfer, TransferObserver, TransferProgress } from "./transfer.ts";
 export { decompressed, untilIntact } from "./verified.ts";

@@ -19,7 +19,7 @@ import { StoredImage, StoredLayer } from "./stored-image.ts";
 export async function openLayout(
   path: string,
   options: { readonly digest?: Digest | undefined; readonly platform?: Platform } = {},
-): Promise<StoredImage | undefined> {
+): Promise<StoredImage<LayoutLayer> | undefined> {
   const { platform = linuxPlatform() } = options;
   const index = await readIndex(path);
   let entry = index && choose(index, options.digest, platform);

@@ -27,13 +27,13 @@ export abstract class StoredLayer implements Layer {
 }
 
 /** An image that a manifest and a config describe. */
-export class StoredImage implements Image {
+export class StoredImage<L extends Layer = Layer> implements Image {
   readonly name: string;
   readonly identifier: string;
   readonly manifest: Manifest;
   readonly bytes: ImageBytes | undefined;
   readonly config: ImageConfig;
-  readonly layers: readonly Layer[];
+  readonly layers: readonly L[];
   readonly labels: ReadonlyMap<string, string>;
 
   /**
@@ -48,7 +48,7 @@ export class StoredImage implements Image {
       readonly config: ImageConfig;
       readonly bytes?: ImageBytes;
     },
-    layerOf: (diffId: Digest, descriptor: Descriptor) => Layer,
+    layerOf: (diffId: Digest, descriptor: Descriptor) => L,
   ) {
     this.name = source.name;
     this.identifier = source.identifier;
