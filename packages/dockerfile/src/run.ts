@@ -9,7 +9,10 @@ import { libc } from "./libc.ts";
 
 /** A program to be run in a root. */
 export interface RunRequest extends ExecRequest {
-  /** The program and its first arguments that call `execInRoot` with the path that follows. */
+  /**
+   * The program and its first arguments that call `execInRoot` with the path that follows. It is started under the name
+   * `lifecycle`.
+   */
   readonly helper: readonly string[];
   /** Takes standard output and error as they come; to be copied if it is kept. */
   readonly output: (chunk: Buffer) => void;
@@ -46,8 +49,15 @@ async function runHelper([program = "", ...args]: readonly string[], request: Ru
   signal.throwIfAborted();
   adoptOrphans();
   const { readFd, writeFd } = openPipe();
-  // The helper needs nothing of our environment; it must not even see it.
-  const child = spawn(program, args, { cwd: "/", env: {}, stdio: ["ignore", writeFd, writeFd], detached: true });
+  const child = spawn(program, args, {
+    // Executables of many names look at the one that they were started by.
+    argv0: "lifecycle",
+    cwd: "/",
+    // The helper needs nothing of our environment; it must not even see it.
+    env: {},
+    stdio: ["ignore", writeFd, writeFd],
+    detached: true,
+  });
   closeSync(writeFd);
   const { pid } = child;
   const stop = pid === undefined ? () => {} : () => stopGroup(pid);

@@ -14,13 +14,18 @@ export interface BaseImage {
   readonly reference: string;
 }
 
+/** An image that lies in a layout or registry. */
+export interface StoredBaseImage extends BaseImage {
+  readonly manifest: Manifest;
+}
+
 /**
  * Opens the image that the restorer put into `<kaniko>/cache/base/<digest>`: manifest and config, no layers.
  *
  * @param reference ends in `@<digest>`
  * @throws LifecycleError if the reference has no digest, or the image is not there or is another one
  */
-export async function openBase(kanikoDir: string, reference: string): Promise<BaseImage> {
+export async function openBase(kanikoDir: string, reference: string): Promise<StoredBaseImage> {
   const digest = reference.slice(reference.lastIndexOf("@") + 1);
   if (!isDigest(digest)) {
     throw inContext(`failed to get digest for reference '${reference}'`, "it does not end in @sha256:<hex>");

@@ -57,6 +57,9 @@ export interface ExtendedImage {
 
 const standardOutput = 1;
 
+/** For `helper`: how this executable, whatever its name, is told to become the program of a RUN. */
+export const EXEC_HELPER: readonly string[] = [process.execPath, "exec-in-root"];
+
 /**
  * Applies the Dockerfiles that extensions generated for one kind of image, one after the other. Platform spec,
  * "extender"; image extension spec, "Phase: Extension".
@@ -89,6 +92,11 @@ async function applyAll(options: ExtendOptions, dockerfiles: readonly ExtensionD
   const { kind, logger, base } = options;
   let { config } = base;
   let digest = isDigest(base.identity) ? base.identity : digestOfImage(base.manifest, config);
+  if (kind === "run" && base.manifest !== undefined) {
+    const { layers } = base.manifest;
+    logger.debug(`Found ${layers.length} layers in original image with digest: ${digest}`);
+    logger.debug(`Original image top layer digest: ${layers.at(-1)?.digest ?? ""}`);
+  }
   logger.debug(`Original image has digest: ${digest}`);
   const layers: LayerFile[] = [];
   const history: History[] = [...layerHistory(config.history, config.rootfs.diff_ids.length)];

@@ -7,6 +7,7 @@ const SUBCOMMANDS = {
   exporter: "export",
   rebaser: "rebase",
   creator: "create",
+  extender: "extend",
   generator: "generate",
   preparer: "prepare",
 } as const;
@@ -16,9 +17,16 @@ export type ExecutableName = keyof typeof SUBCOMMANDS;
 
 export const EXECUTABLE_NAMES = Object.keys(SUBCOMMANDS) as ExecutableName[];
 
-/** What a command line asks for: an executable and its arguments, the version, or nothing that is known. */
+/** How the extender starts itself anew to become the program of a RUN; for nobody else. */
+const EXEC_IN_ROOT = "exec-in-root";
+
+/**
+ * What a command line asks for: an executable and its arguments, to become the program that a file describes, the
+ * version, or nothing that is known.
+ */
 export type Invocation =
   | { readonly kind: "run"; readonly executable: ExecutableName; readonly argv: readonly string[] }
+  | { readonly kind: "exec in root"; readonly request: string }
   | { readonly kind: "version" }
   | { readonly kind: "no arguments" }
   | { readonly kind: "unknown phase"; readonly phase: string };
@@ -42,6 +50,9 @@ export function dispatch(startedAs: string, argv: readonly string[]): Invocation
   }
   if (first === "-version") {
     return { kind: "version" };
+  }
+  if (first === EXEC_IN_ROOT) {
+    return { kind: "exec in root", request: rest[0] ?? "" };
   }
   const phase = baseName(first);
   const asSubcommand = EXECUTABLE_NAMES.find((candidate) => SUBCOMMANDS[candidate] === phase);

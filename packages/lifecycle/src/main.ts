@@ -12,6 +12,7 @@ const EXECUTABLES: Record<ExecutableName, () => Promise<Executable>> = {
   builder: () => import("@lifecycle/builder/main"),
   creator: () => import("@lifecycle/creator/main"),
   detector: () => import("@lifecycle/detector/main"),
+  extender: () => import("@lifecycle/extender/main"),
   exporter: () => import("@lifecycle/exporter/main"),
   generator: () => import("@lifecycle/generator/main"),
   preparer: () => import("@lifecycle/preparer/main"),
@@ -26,6 +27,9 @@ const invocation = dispatch(process.argv0, process.argv.slice(2));
 if (invocation.kind === "run") {
   const { main } = await EXECUTABLES[invocation.executable]();
   process.exit(await main(invocation.argv));
+} else if (invocation.kind === "exec in root") {
+  const { execInRoot } = await import("@lifecycle/dockerfile/exec-in-root");
+  process.exit(execInRoot(invocation.request));
 } else {
   const { answerWithoutPhase } = await import("./without-phase.ts");
   process.exit(answerWithoutPhase(invocation, process.env));

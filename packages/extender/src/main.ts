@@ -1,0 +1,183 @@
+import { mkdirSync } from "node:fs";
+import { build } from "@lifecycle/builder";
+import { nameOf } from "@lifecycle/buildpack";
+import { RootFileSystem } from "@lifecycle/dockerfile";
+import type { ImageConfig } from "@lifecycle/image";
+import {
+  becomeUser,
+  ExitCode,
+  environmentForUser,
+  type FlagName,
+  failedTo,
+  inContext,
+  isPrivileged,
+  LifecycleError,
+  openRegistry,
+  type Phase,
+  type PhaseContext,
+  readAnalyzed,
+  readGroup,
+  readPlan,
+  requireArguments,
+  resolveInputs,
+  runPhase,
+  shieldCredentials,
+  whilst,
+} from "@lifecycle/phase";
+import type { Analyzed, Group } from "@lifecycle/spec-types";
+import { openBase, type StoredBaseImage } from "./base-image.ts";
+import { EXEC_HELPER, type ExtendedImage, extend } from "./extend.ts";
+import { openExtendCache } from "./extend-cache.ts";
+import type { ExtendKind } from "./find-dockerfiles.ts";
+import { inContainer } from "./in-container.ts";
+import { writeExtended } from "./write-extended.ts";
+
+const extender: Phase<void> = {
+  name: "extender",
+
+  flags(api) {
+    const flags: FlagName[] = [
+      "analyzed",
+      "app",
+      "buildpacks",
+      "generated",
+      "gid",
+      "group",
+      "kaniko-cache-ttl",
+      "layers",
+      "log-level",
+      "no-color",
+      "plan",
+      "platform",
+      "uid",
+    ];
+    if (api.atLeast("0.12")) {
+      flags.push("extended", "kind");
+    }
+    return flags;
+  },
+
+  async resolve(context, args) {
+    requireArguments(args, 0);
+    await resolveInputs("extend", context);
+  },
+
+  privileges({ inputs, env }) {
+    const refuse = (why: string) => failedTo(`extend ${inputs.extendKind} image`, why, ExitCode.extendError);
+    if (!isPrivileged()) {
+      throw refuse("the extender has to be started as root");
+    }
+    if (!inContainer(env)) {
+      throw refuse("it would change / of this machine; run the extender in a container of the image to extend");
+    }
+    if (inputs.extendKind === "build" && inputs.uid === 0) {
+      throw failedTo("build", "refusing to run as root", ExitCode.failed);
+    }
+    // The programs that RUN starts are root, too.
+    return shieldCredentials();
+  },
+
+  async execute(context) {
+    const { inputs, logger } = context;
+    const group = readGroup(inputs.groupPath);
+    for (const extension of group.groupExtensions) {
+      context.verifyBuildpackApi("Extension", nameOf(extension), extension.api ?? "");
+    }
+    const analyzed = readAnalyzed(inputs.analyzedPath, logger);
+    if (inputs.extendKind === "build") {
+      await extendBuild(context, group, analyzed);
+    } else {
+      await extendRun(context, group, analyzed);
+    }
+  },
+};
+
+/** Extends the image that this container is of, and builds in it. */
+async function extendBuild(context: PhaseContext, group: Group, analyzed: Analyzed): Promise<void> {
+  const { inputs, env } = context;
+  for (const buildpack of group.group) {
+    context.verifyBuildpackApi("Buildpack", nameOf(buildpack), buildpack.api ?? "");
+  }
+  const plan = readPlan(inputs.planPath);
+  let config: ImageConfig | undefined;
+  await extendRoot(context, "build", group, analyzed.buildImage?.reference, async (_, extended) => {
+    ({ config } = extended);
+  });
+  becomeUser(inputs, [inputs.layersDir]);
+  // After setuid, since that resets who may look into this process.
+  await shieldCredentials();
+  const extendedEnv = { ...env, ...Object.fromEntries((config?.config.Env ?? []).map(nameAndValue)) };
+  await build({
+    ...inputs,
+    ...context,
+    env: environmentForUser(inputs.uid, extendedEnv),
+    group,
+    plan,
+    runImageTarget: analyzed.runImage?.target,
+  });
+}
+
+/** Extends the run image, in whose container this runs, and leaves what came of it to the exporter. */
+async function extendRun(context: PhaseContext, group: Group, analyzed: Analyzed): Promise<void> {
+  await extendRoot(context, "run", group, analyzed.runImage?.reference, async (base, extended) => {
+    try {
+      await writeExtended(base.manifest, extended, context.inputs.extendedDir, context.logger, context.signal);
+    } catch (error) {
+      throw inContext("failed to copy extended image to output directory", error);
+    }
+  });
+}
+
+/**
+ * Applies the Dockerfiles of one kind to `/`.
+ *
+ * @param reference of the image that `/` is of
+ * @param use is handed what came of it, as long as its layers can be read
+ */
+async function extendRoot(
+  context: PhaseContext,
+  kind: ExtendKind,
+  group: Group,
+  reference: string | undefined,
+  use: (base: StoredBaseImage, extended: ExtendedImage) => Promise<void>,
+): Promise<void> {
+  const { inputs, logger } = context;
+  const { kanikoDir, kanikoCacheTtl: timeToLive, appDir, cacheDir, extendedDir, layersDir, platformDir } = inputs;
+  try {
+    mkdirSync(kanikoDir, { recursive: true });
+    const base = await whilst(`getting ${kind} image to extend`, () => openBase(kanikoDir, reference ?? ""));
+    const cache = await openExtendCache({ kept: kanikoDir, work: kanikoDir, timeToLive }, logger);
+    try {
+      const ignored = [appDir, layersDir, platformDir, kanikoDir, cacheDir, extendedDir];
+      const extended = await extend({
+        ...inputs,
+        ...context,
+        kind,
+        extensions: group.groupExtensions,
+        base,
+        root: new RootFileSystem({ directory: "/", ignored, identity: base.identity }),
+        cache: cache.layers,
+        mountCaches: cache.mountCaches,
+        workDirectory: cache.workDirectory,
+        openImage: async (name) => (await openRegistry(context, [name])).open(name),
+        helper: EXEC_HELPER,
+      });
+      await use(base, extended);
+    } finally {
+      cache.close();
+    }
+  } catch (error) {
+    if (error instanceof LifecycleError && error.exitCode === ExitCode.extendError) throw error;
+    throw failedTo(`extend ${kind} image`, error, ExitCode.extendError);
+  }
+}
+
+function nameAndValue(entry: string): [name: string, value: string] {
+  const equals = entry.indexOf("=");
+  return equals < 0 ? [entry, ""] : [entry.slice(0, equals), entry.slice(equals + 1)];
+}
+
+/** Runs the extender; returns its exit code. */
+export function main(argv: readonly string[]): Promise<number> {
+  return runPhase(extender, argv, process.env);
+}
