@@ -2,6 +2,8 @@ import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseReport } from "@lifecycle/spec-types";
@@ -313,6 +315,17 @@ describe.runIf(requireServer("dockerd", "podman", "skopeo", "openssl")).each(["d
         /^ERROR: failed to initialize docker client: failed to connect to docker socket: dial unix .*: connect: connection refused$/m,
       );
       expect(refused.code).toBe(1);
+      for (const status of [200, 404]) {
+        const other = createServer((_, response) => response.writeHead(status).end("<p>a web page</p>"));
+        await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+        const host = `tcp://127.0.0.1:${(other.address() as AddressInfo).port}`;
+        const strange = await create("v1", "nothing", [], { DOCKER_HOST: host });
+        expect(strange.stdout).toContain(
+          `getting previous image: inspecting image "nothing": what answers at ${host} is no docker daemon; check DOCKER_HOST\n`,
+        );
+        expect(strange.code).toBe(32);
+        other.close();
+      }
       const nowhere = await create("v1", "nothing", ["-launch-cache", join(runner.dir, "nowhere")]);
       expect(nowhere.stdout).toMatch(/^ERROR: .*: creating launch cache: cache directory '.*\/nowhere': ENOENT/m);
       expect(nowhere.code).toBe(32);

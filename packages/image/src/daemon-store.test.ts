@@ -16,7 +16,7 @@ import type { Layer } from "./layer.ts";
  */
 class FakeDaemon {
   /** `GET /path` to what is answered: text as it is, bytes as they are, anything else as JSON. */
-  answers: Record<string, unknown> = {};
+  answers: Record<string, unknown> = { "GET /version": { ApiVersion: "1.41" } };
   /** Each archive that was loaded: its files by name. */
   readonly loaded: Map<string, string>[] = [];
   /** What the loads are answered with, in turn; the last one again and again. */
@@ -94,7 +94,7 @@ function have(name: string, id: string, layers: readonly string[], config = {}):
 }
 
 function classic(): void {
-  daemon.answers["GET /version"] = { Components: [{ Name: "Engine" }] };
+  daemon.answers["GET /version"] = { ApiVersion: "1.41", Components: [{ Name: "Engine" }] };
   daemon.answers["GET /info"] = { DriverStatus: [["Backing Filesystem", "extfs"]] };
 }
 
@@ -141,7 +141,7 @@ describe("a daemon", () => {
   });
 
   it("with containerd's image store gets all layers, also those that it gives out compressed", async () => {
-    daemon.answers["GET /version"] = { Components: [{ Name: "Engine" }] };
+    daemon.answers["GET /version"] = { ApiVersion: "1.41", Components: [{ Name: "Engine" }] };
     daemon.answers["GET /info"] = { DriverStatus: [["driver-type", "io.containerd.snapshotter.v1"]] };
     have("run", baseId, baseLayers);
     have("index.docker.io/library/app:latest", appId, []);

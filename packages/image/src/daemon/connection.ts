@@ -27,6 +27,7 @@ export class DaemonConnection {
   readonly #agent: http.Agent;
   readonly #name: string;
   #kind: Promise<DaemonKind> | undefined;
+  #version: Promise<Docker.DockerVersion> | undefined;
 
   private constructor(docker: Docker, agent: http.Agent, name: string) {
     this.#docker = docker;
@@ -54,7 +55,7 @@ export class DaemonConnection {
   }
 
   async #findKind(): Promise<DaemonKind> {
-    const { Components = [] } = await this.#ask("asking for the version of the docker daemon", this.#docker.version());
+    const { Components = [] } = await this.#askVersion();
     if (Components.some(({ Name }) => /^Podman/.test(Name))) return "podman";
     const info: { DriverStatus?: unknown } = await this.#ask(
       "asking for information on the docker daemon",
@@ -65,6 +66,26 @@ export class DaemonConnection {
       (entry) => Array.isArray(entry) && entry[0] === "driver-type" && entry[1] === "io.containerd.snapshotter.v1",
     );
     return isContainerd ? "containerd" : "classic";
+  }
+
+  #askVersion(): Promise<Docker.DockerVersion> {
+    this.#version ??= this.#ask("asking for the version of the docker daemon", this.#docker.version());
+    return this.#version;
+  }
+
+  /** Any server may answer a question about an image, mostly with 404; only a daemon tells the version of its API. */
+  async #requireDaemon(what: string): Promise<void> {
+    let version: unknown;
+    try {
+      version = await this.#askVersion();
+    } catch (error) {
+      // Who stands before a daemon may keep this to itself.
+      if (error instanceof ImageError && error.code === "unauthorized") return;
+      if (!(error instanceof ImageError) || error.code !== "not-found") throw error;
+    }
+    if (isJsonObject(version as never) && typeof (version as JsonObject).ApiVersion === "string") return;
+    const message = `what answers at ${this.#name} is no docker daemon; check DOCKER_HOST`;
+    throw new ImageError("unreachable", `${what}: ${message}`);
   }
 
   /** Makes sure on all connections that the daemon is there, which also keeps it from closing them. */
@@ -78,15 +99,18 @@ export class DaemonConnection {
    * What the daemon says of an image, as JSON of its API.
    * @param name a reference, or an image ID
    * @returns undefined if there is no such image
+   * @throws ImageError `unreachable` also if something else than a daemon answers
    */
   async inspect(name: string): Promise<JsonObject | undefined> {
     const what = `inspecting image "${name}"`;
+    let answer: unknown;
     try {
-      return asObject(await this.#ask(what, this.#docker.getImage(name).inspect()), what);
+      answer = await this.#ask(what, this.#docker.getImage(name).inspect());
     } catch (error) {
-      if (error instanceof ImageError && error.code === "not-found") return undefined;
-      throw error;
+      if (!(error instanceof ImageError) || error.code !== "not-found") throw error;
     }
+    await this.#requireDaemon(what);
+    return answer === undefined ? undefined : asObject(answer, what);
   }
 
   /** The steps that made an image, last one first, as JSON of the daemon's API. */
