@@ -49,9 +49,14 @@ export function readAnalyzed(path: string, logger: Logger): Analyzed {
 }
 
 export function writeAnalyzed(path: string, analyzed: Analyzed, logger: Logger): void {
-  logger.debug("Run image info in analyzed metadata is: ");
-  logger.debug(describeRunImage(analyzed.runImage));
+  logRunImage("is", analyzed.runImage, logger);
   write(path, "analyzed", formatAnalyzed(analyzed));
+}
+
+/** Says at log level debug what analyzed.toml tells, or told before, of the run image. */
+export function logRunImage(tense: "was" | "is", runImage: RunImage | undefined, logger: Logger): void {
+  logger.debug(`Run image info in analyzed metadata ${tense}: `);
+  logger.debug(describeRunImage(runImage));
 }
 
 /** The run image as JSON, under the names that the reference's debug lines have. */

@@ -4,28 +4,19 @@ import {
   ExitCode,
   type FlagName,
   failedTo,
-  type ImageAccess,
   openCache,
   openImageAccess,
   type Phase,
-  type PhaseContext,
   readAnalyzed,
   readGroup,
   readRun,
   requireAccessibleRunImage,
   resolveInputs,
   runPhase,
-  targetOf,
   writeAnalyzed,
 } from "@lifecycle/phase";
-import type { Analyzed, Group } from "@lifecycle/spec-types";
+import { openBaseImages, type RestorerAccess, updateAnalyzed } from "./images.ts";
 import { restore } from "./restore.ts";
-
-/** What restorer gets while it has privileges. */
-interface RestorerAccess extends ImageAccess {
-  /** What analyzed.toml says. */
-  readonly analyzed: Analyzed;
-}
 
 const restorer: Phase<RestorerAccess> = {
   name: "restorer",
@@ -70,12 +61,13 @@ const restorer: Phase<RestorerAccess> = {
     const analyzed = readAnalyzed(inputs.analyzedPath, logger);
     const runImage = analyzed.runImage?.image ?? "";
     const access = await openImageAccess(context, runImage === "" ? [] : [runImage]);
+    const bases = await openBaseImages(context, analyzed);
     if (inputs.platformApi.atLeast("0.14")) {
       const { images } = readRun(inputs.runPath, logger);
       await requireAccessibleRunImage(runImage, images, accessChecker(context));
     }
     becomeUser(inputs, [inputs.layersDir, inputs.cacheDir, inputs.kanikoDir]);
-    return { ...access, analyzed };
+    return { ...access, analyzed, bases };
   },
 
   async execute(context, access) {
@@ -85,6 +77,7 @@ const restorer: Phase<RestorerAccess> = {
       context.verifyBuildpackApi("Buildpack", `${id}@${version}`, api);
     }
     const analyzed = await updateAnalyzed(context, access, group);
+    writeAnalyzed(inputs.analyzedPath, analyzed, logger);
     await restore({
       ...inputs,
       logger,
@@ -94,29 +87,6 @@ const restorer: Phase<RestorerAccess> = {
     });
   },
 };
-
-/** Adds to analyzed.toml the run image's target, where extensions may have switched to one that the analyzer did not see. */
-async function updateAnalyzed(
-  { inputs, logger }: PhaseContext,
-  { images, analyzed: found }: RestorerAccess,
-  group: Group,
-): Promise<Analyzed> {
-  let analyzed = found;
-  const runImage = analyzed.runImage;
-  const name = runImage?.image ?? "";
-  const lacksTarget = runImage !== undefined && (runImage.target?.os ?? "") === "";
-  if (inputs.platformApi.atLeast("0.10") && group.groupExtensions.length > 0 && lacksTarget) {
-    logger.debug("Updating run image info in analyzed metadata...");
-    const image = await images.open(name);
-    if (image === undefined) {
-      throw failedTo(`get run image ${name}`);
-    }
-    const target = inputs.platformApi.atLeast("0.12") ? targetOf(image) : undefined;
-    analyzed = { ...analyzed, runImage: { ...runImage, reference: image.identifier, target } };
-  }
-  writeAnalyzed(inputs.analyzedPath, analyzed, logger);
-  return analyzed;
-}
 
 /** Runs the restorer; returns its exit code. */
 export function main(argv: readonly string[]): Promise<number> {
