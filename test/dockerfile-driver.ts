@@ -15,7 +15,7 @@ import {
   RootFileSystem,
   readIgnoreFile,
 } from "../packages/dockerfile/src/index.ts";
-import type { ImageConfig } from "../packages/image/src/index.ts";
+import { Downloader, type ImageConfig, Trust } from "../packages/image/src/index.ts";
 
 /** A Dockerfile to be applied. */
 export interface Job {
@@ -55,6 +55,7 @@ async function apply(job: Job): Promise<JobResult> {
   const abort = new AbortController();
   const stop = () => abort.abort();
   process.once("SIGUSR1", stop);
+  const downloader = new Downloader({ trust: new Trust(process.env), signal: abort.signal });
   try {
     const dockerfile = parseDockerfile(readFileSync(job.file, "utf8"), job.file);
     const { layers, config } = await applyDockerfile(dockerfile, {
@@ -66,6 +67,7 @@ async function apply(job: Job): Promise<JobResult> {
       cache: new LayerCache(job.cache, job.timeToLive ?? 3600),
       mountCaches: join(job.cache, "mounts"),
       helper: [process.execPath, join(import.meta.dirname, "dockerfile-exec.ts")],
+      downloader,
       workDirectory,
       output: (chunk) => {
         output += chunk.toString();
@@ -86,6 +88,7 @@ async function apply(job: Job): Promise<JobResult> {
     return { error: { code, message }, layers: [], log, output, milliseconds: performance.now() - started };
   } finally {
     process.off("SIGUSR1", stop);
+    await downloader.close();
   }
 }
 

@@ -361,7 +361,9 @@ describe.runIf(requireRoot("changing roots"))("applying Dockerfiles to a directo
         await job("ADD https://example.org/repository.git /\n"),
       );
       expect(wrong?.error?.message).toMatch(/it has digest sha256:c5acc4ae.* instead of sha256:0000/);
-      expect(missing?.error?.message).toMatch(/\/missing cannot be fetched: the server answered 404/);
+      expect(missing?.error?.message).toMatch(
+        /\/missing \/: it cannot be fetched: GET .*: unexpected status code 404 Not Found$/,
+      );
       expect(git?.error?.message).toMatch(/Git repositories cannot be added/);
     });
   });

@@ -5,8 +5,8 @@ import { rm } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { ReadableStream } from "node:stream/web";
 import { createGunzip } from "node:zlib";
+import type { Downloader } from "@lifecycle/image";
 import { type BytePath, TarReader } from "@lifecycle/layers";
 import { InstructionError } from "./error.ts";
 import { readFile } from "./source-tree.ts";
@@ -37,12 +37,14 @@ export function isGitRepository(source: string): boolean {
 
 /**
  * Fetches a file.
+ * @param downloader with its trust, proxies and patience
  * @param directory where it is put
  * @param checksum `sha256:<hex>` that it must have
  * @throws InstructionError `failed` if it cannot be had, or has another checksum
  */
 export async function download(
   url: string,
+  downloader: Downloader,
   directory: string,
   checksum: string | undefined,
   signal: AbortSignal,
@@ -53,23 +55,17 @@ export async function download(
   );
   const remove = () => rm(path, { force: true });
   try {
-    const response = await fetch(url, { signal });
-    if (!response.ok || response.body === null) {
-      throw new InstructionError("failed", `the server answered ${response.status} ${response.statusText}`.trimEnd());
-    }
+    const found = await downloader.fetch(new URL(url), downloadLimit);
     const hash = createHash("sha256");
-    const body = response.body;
     await pipeline(
       async function* () {
-        let length = 0;
-        for await (const chunk of Readable.fromWeb(body as ReadableStream<Uint8Array>)) {
-          length += chunk.length;
-          if (length > downloadLimit) throw new InstructionError("refused", `it has more than ${downloadLimit} bytes`);
+        for await (const chunk of found?.body ?? []) {
           hash.update(chunk);
           yield chunk;
         }
       },
       createWriteStream(path, { mode: 0o600 }),
+      { signal },
     );
     const digest = hash.digest("hex");
     if (checksum !== undefined && checksum !== `sha256:${digest}`) {
@@ -79,9 +75,8 @@ export async function download(
   } catch (error) {
     await remove();
     signal.throwIfAborted();
-    const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : "";
     const what = error instanceof Error ? error.message : String(error);
-    throw new InstructionError("failed", `${url} cannot be fetched: ${what}${cause}`, { cause: error });
+    throw new InstructionError("failed", `it cannot be fetched: ${what}`, { cause: error });
   }
 }
 

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
 import { posix } from "node:path";
 import { describeEnd } from "@lifecycle/buildpack";
-import type { History, ImageConfig, RuntimeConfig } from "@lifecycle/image";
+import type { Downloader, History, ImageConfig, RuntimeConfig } from "@lifecycle/image";
 import { type BytePath, childPath, fromLatin1, type Owner, type TarEntry, toBytePath } from "@lifecycle/layers";
 import { type Download, download, isGitRepository, isUrl, openArchive } from "./add.ts";
 import {
@@ -61,6 +61,8 @@ export interface ApplyOptions {
   readonly secrets?: Readonly<Record<string, string>>;
   /** The program and first arguments that call `execInRoot` with the path that follows. */
   readonly helper: readonly string[];
+  /** Fetches what ADD names by a URL. */
+  readonly downloader: Downloader;
   /** A private directory for what lasts as long as this. */
   readonly workDirectory: string;
   /** Takes the output of RUN as it comes; to be copied if it is kept. */
@@ -254,13 +256,14 @@ class Build {
       if (found !== undefined) {
         log?.(" ---> Using cache");
         if (found.layer !== undefined) {
-          await this.#root.unpackLayer(found.layer.uncompressed(), signal);
+          await this.#root.addLayer(found.layer, signal);
           this.#layers.push(found.layer);
         }
         return;
       }
       this.#root.fromCache = false;
     }
+    await this.#root.ready(signal);
     const layer = await cache.keep(await work());
     await cache.remember(key, { layer });
     if (layer !== undefined) this.#layers.push(layer);
@@ -397,7 +400,7 @@ class Build {
   /** @param downloads is given what is fetched, to be removed at the end */
   async #copyFrom(instruction: CopyInstruction, downloads: Download[]): Promise<void> {
     const { kind, heredocs } = instruction;
-    const { signal, workDirectory } = this.#options;
+    const { downloader, signal, workDirectory } = this.#options;
     const expand = this.#expansion();
     const files: { name: string; content: string }[] = [];
     const sources: Source[] = [];
@@ -414,7 +417,7 @@ class Build {
         throw new InstructionError("refused", `Git repositories cannot be added: ${path}`);
       } else if (kind === "ADD" && isUrl(path)) {
         const checksum = instruction.checksum === undefined ? undefined : expand.word(instruction.checksum);
-        downloads.push(await download(path, workDirectory, checksum, signal));
+        downloads.push(await download(path, downloader, workDirectory, checksum, signal));
       } else {
         tree ??= await this.#sourceTree(instruction.from);
         sources.push(...tree.find(path));
@@ -423,19 +426,20 @@ class Build {
     const { paths } = this.#root;
     const argument = expand.word(instruction.destination);
     const workingDirectory = this.#workingDirectory();
-    const destination = findDestination(paths, argument, workingDirectory);
     if (sources.length + files.length + downloads.length > 1 && !argument.endsWith("/")) {
       const rule = "the destination must be a directory and end with a /";
       throw new InstructionError("failed", `with more than one source file, ${rule}`);
     }
-    const chown = instruction.chown === undefined ? undefined : this.#users.owner(expand.word(instruction.chown));
-    const owner = chown ?? rootOwner;
+    const chown = instruction.chown === undefined ? undefined : expand.word(instruction.chown);
     const mode = instruction.chmod === undefined ? undefined : parseMode(expand.word(instruction.chmod));
     const material = [
-      [kind, workingDirectory, argument, owner, mode ?? null, instruction.exclude],
+      [kind, workingDirectory, argument, chown ?? null, mode ?? null, instruction.exclude],
       [await hashSources(sources, signal), files, downloads.map(({ name, digest }) => [name, digest])],
     ];
     await this.#step(material, async () => {
+      const destination = findDestination(paths, argument, workingDirectory);
+      const given = chown === undefined ? undefined : this.#users.owner(chown);
+      const owner = given ?? rootOwner;
       const exclude = ignoreRules(instruction.exclude);
       const copier = new Copier(paths, { owner, mode, exclude, signal });
       const touched = new Set<BytePath>();
@@ -443,7 +447,7 @@ class Build {
         const archive =
           kind === "ADD" && source.stats.isFile() ? await openArchive(source.tree.host(source.path)) : undefined;
         if (archive === undefined) await copier.copy(source, destination);
-        else for (const path of await this.#unpack(archive, destination.path, chown)) touched.add(path);
+        else for (const path of await this.#unpack(archive, destination.path, given)) touched.add(path);
       }
       const place = (name: string) =>
         destination.isDirectory ? childPath(destination.path, toBytePath(name)) : destination.path;

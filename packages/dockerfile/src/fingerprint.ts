@@ -58,11 +58,15 @@ export async function fingerprint(
   return hash.digest("hex");
 }
 
-/** A directory's time and size say only that something was mounted in it. */
+/** A directory's time and size say only that something was mounted in it; runtimes make symlinks anew. */
 function describe(paths: RootPaths, path: BytePath, stats: Stats): string {
-  const target = stats.isSymbolicLink() ? readlinkSync(paths.file(path), { encoding: "latin1" }) : "";
-  const contents = stats.isDirectory() ? [] : [stats.size, stats.mtimeMs, stats.rdev, target];
-  return `${JSON.stringify([path, stats.mode, stats.uid, stats.gid, ...contents])}\n`;
+  const { mode, uid, gid, size, mtimeMs, rdev } = stats;
+  const contents = stats.isSymbolicLink()
+    ? [readlinkSync(paths.file(path), { encoding: "latin1" })]
+    : stats.isDirectory()
+      ? []
+      : [size, mtimeMs, rdev];
+  return `${JSON.stringify([path, mode, uid, gid, ...contents])}\n`;
 }
 
 function addContents(hash: Hash, paths: RootPaths, path: BytePath): void {

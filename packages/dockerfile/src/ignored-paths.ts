@@ -8,17 +8,22 @@ const kernelPaths = ["/proc", "/sys", "/dev"];
 /** The paths of a root that belong to no image: those that were named, the kernel's, and whatever is mounted. */
 export class IgnoredPaths {
   readonly #root: RootPaths;
-  readonly #named: readonly BytePath[];
+  readonly #names: readonly BytePath[];
+  #named: readonly BytePath[] = [];
   #mounts: readonly BytePath[] = [];
-  #paths: ReadonlySet<BytePath>;
+  #paths: ReadonlySet<BytePath> = new Set();
 
   /** @param named absolute paths of the root */
   constructor(root: RootPaths, named: readonly string[]) {
     this.#root = root;
-    this.#named = [...kernelPaths, ...named.filter((path) => path !== "" && path !== "/")].map((path) =>
-      root.resolve(toBytePath(path)),
-    );
-    this.#paths = new Set(this.#named);
+    const given = named.filter((path) => path !== "" && path !== "/");
+    this.#names = [...kernelPaths, ...given].map(toBytePath);
+    this.locate();
+  }
+
+  /** Finds where the named paths lie in the root as it is now; it may have been empty before. */
+  locate(): void {
+    this.#named = this.#names.map((path) => this.#root.resolve(path));
     this.refresh();
   }
 

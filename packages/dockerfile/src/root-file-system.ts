@@ -1,3 +1,4 @@
+import type { Layer } from "@lifecycle/image";
 import type { BytePath } from "@lifecycle/layers";
 import { IgnoredPaths } from "./ignored-paths.ts";
 import { RootPaths } from "./root-paths.ts";
@@ -12,6 +13,11 @@ export interface RootOptions {
   readonly ignored: readonly string[];
   /** Names exactly what it holds at first, such as the digest of its image; part of what layers are cached by. */
   readonly identity: string;
+  /**
+   * Puts into the directory what it holds at first. It is done when that is needed, which may be never; without it, the
+   * directory holds it already.
+   */
+  readonly prepare?: () => Promise<void>;
 }
 
 /**
@@ -26,12 +32,34 @@ export class RootFileSystem {
   key: string;
   /** Whether every step so far came from the cache. After one that did not, no other may. */
   fromCache = true;
+  #prepare: (() => Promise<void>) | undefined;
+  /** Layers that come on top of what is prepared. */
+  readonly #pending: Layer[] = [];
 
   constructor(options: RootOptions) {
     this.paths = new RootPaths(options.directory);
     this.ignored = new IgnoredPaths(this.paths, options.ignored);
     this.snapshot = new Snapshot(this.paths, this.ignored);
     this.key = options.identity;
+    this.#prepare = options.prepare;
+  }
+
+  /** Makes sure that it holds what it stands for; before, nothing may be read from it or written to it. */
+  async ready(signal?: AbortSignal): Promise<void> {
+    if (this.#prepare !== undefined) {
+      await this.#prepare();
+      this.#prepare = undefined;
+      this.ignored.locate();
+    }
+    for (let layer = this.#pending.shift(); layer !== undefined; layer = this.#pending.shift()) {
+      await this.unpackLayer(layer.uncompressed(), signal);
+    }
+  }
+
+  /** Puts a layer on top: at once, or, if it does not hold anything yet, when it has to. */
+  async addLayer(layer: Layer, signal?: AbortSignal): Promise<void> {
+    this.#pending.push(layer);
+    if (this.#prepare === undefined) await this.ready(signal);
   }
 
   /** Puts a layer into it. */

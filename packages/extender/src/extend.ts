@@ -9,7 +9,7 @@ import {
   type RootFileSystem,
   readIgnoreFile,
 } from "@lifecycle/dockerfile";
-import { type History, type Image, type ImageConfig, isDigest } from "@lifecycle/image";
+import { Downloader, type History, type Image, type ImageConfig, isDigest, Proxies, Trust } from "@lifecycle/image";
 import {
   type Environment,
   ExitCode,
@@ -143,19 +143,21 @@ async function apply(
   digest: string,
   others: OtherImages,
 ): Promise<Applied> {
-  const { root, cache, mountCaches, workDirectory, helper, signal, logger, noColor } = options;
+  const { root, cache, mountCaches, workDirectory, helper, env, signal, logger, noColor } = options;
   const [userId, groupId] = userOf(config);
   const baseImage = `base@${digest}`;
   logger.debug(`Applying Dockerfile at ${path} to '${baseImage}'...`);
   const output = logger.isJson
     ? lineOutput((line) => logger.info(line, { extension: extensionId }))
     : descriptorOutput(standardOutput, noColor);
+  const warn = (message: string) => logger.warn(message);
+  const downloader = new Downloader({ trust: new Trust(env), proxies: new Proxies(env), warn, signal });
   try {
     return await applyDockerfile(dockerfile, {
       root,
       config: { ...config, created: undefined },
       buildArgs: {
-        ...proxyArgs(options.env),
+        ...proxyArgs(env),
         build_id: randomUUID(),
         user_id: userId,
         group_id: groupId,
@@ -167,15 +169,20 @@ async function apply(
       cache,
       mountCaches,
       helper,
+      downloader,
       workDirectory,
       output: (chunk) => output.write(chunk),
-      imageRoot: (reference) =>
-        reference === baseImage ? Promise.resolve(root.paths.directory) : others.root(reference),
+      imageRoot: async (reference) => {
+        if (reference !== baseImage) return others.root(reference);
+        await root.ready(signal);
+        return root.paths.directory;
+      },
       log: (line) => logger.info(line, { extension: extensionId }),
       signal,
     });
   } finally {
     output.end();
+    await downloader.close();
   }
 }
 
