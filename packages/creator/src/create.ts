@@ -2,13 +2,13 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { analyze } from "@lifecycle/analyzer";
 import { build } from "@lifecycle/builder";
-import { nameOf } from "@lifecycle/buildpack";
 import { detect } from "@lifecycle/detector";
 import { runExport } from "@lifecycle/exporter";
 import type { ImageStore } from "@lifecycle/image";
 import {
   ConsoleLogger,
   ExitCode,
+  environmentForUser,
   failedTo,
   type ImageAccess,
   openCache,
@@ -19,11 +19,15 @@ import {
 import { prepare, warnIfUnapplied } from "@lifecycle/preparer";
 import { restore } from "@lifecycle/restorer";
 import { DEFAULTS } from "@lifecycle/spec-types";
+import type { ExtensionWorker } from "./extension-worker.ts";
+import { extendImages, type Generated, generateDockerfiles } from "./extensions.ts";
 
 /** What creator gets while it has privileges. */
 export interface CreatorAccess extends ImageAccess {
   /** Where the preparer finds buildpackages; absent unless it is to run. */
   readonly buildpackages?: ImageStore;
+  /** Extends images; absent if this was not started as root, or no image extension can take part. */
+  readonly worker?: ExtensionWorker;
 }
 
 /**
@@ -46,17 +50,19 @@ export async function create(context: PhaseContext, access: CreatorAccess): Prom
   const cache = await openCache(inputs, access, logger, context.signal);
 
   logger.phase("ANALYZING");
-  const analyzed = await analyze({ ...inputs, ...access, logger });
+  let analyzed = await analyze({ ...inputs, ...access, logger });
   writeAnalyzed(inputs.analyzedPath, analyzed, logger);
   inputs.runImage = analyzed.runImage?.reference || inputs.runImage;
 
   logger.phase("DETECTING");
-  const { group, plan } = await detect({ ...inputs, ...context });
+  const { group, plan: detected } = await detect({ ...inputs, ...context });
+  let generated: Generated = { analyzed, plan: detected, toExtend: [] };
   if (group.groupExtensions.length > 0) {
-    const names = group.groupExtensions.map(nameOf).join(", ");
-    const cause = `detected order contains extensions which is not supported by the creator (${names})`;
-    throw failedTo("detect", `${cause}; run the phases one by one`, ExitCode.detectError);
+    generated = await generateDockerfiles(context, access.images, access.worker, group, detected);
   }
+  const { plan, toExtend } = generated;
+  analyzed = generated.analyzed;
+  inputs.runImage = analyzed.runImage?.reference || inputs.runImage;
   // no extension can bring another one any more, and without one all that the buildpacks do is for nothing
   if (analyzed.runImage?.reference === "") {
     const cause = `run image '${inputs.runImage}' not found; push it there, or name another with -run-image`;
@@ -68,10 +74,16 @@ export async function create(context: PhaseContext, access: CreatorAccess): Prom
     await restore({ ...inputs, logger, group: group.group, layersMetadata: analyzed.layersMetadata, cache });
   }
 
+  let env = context.env;
+  if (access.worker !== undefined && toExtend.length > 0) {
+    const { worker } = access;
+    const extended = await access.keepConnected(() => extendImages(context, worker, group, generated));
+    env = environmentForUser(inputs.uid, extended);
+  }
+
   logger.phase("BUILDING");
-  await access.keepConnected(() =>
-    build({ ...inputs, ...context, group, plan, runImageTarget: analyzed.runImage?.target }),
-  );
+  const runImageTarget = analyzed.runImage?.target;
+  await access.keepConnected(() => build({ ...inputs, ...context, env, group, plan, runImageTarget }));
 
   logger.phase("EXPORTING");
   await runExport(context, access, group.group, analyzed, cache);

@@ -2,8 +2,11 @@ import {
   becomeUser,
   environmentForUser,
   type FlagName,
+  isPrivileged,
   openImageAccess,
   type Phase,
+  type PhaseContext,
+  readRun,
   requireArguments,
   resolveInputs,
   runPhase,
@@ -11,6 +14,8 @@ import {
 } from "@lifecycle/phase";
 import { giveDirectories, openBuildpackages, PREPARE_FLAGS, runImageNamedBy } from "@lifecycle/preparer";
 import { type CreatorAccess, create } from "./create.ts";
+import { ExtensionWorker } from "./extension-worker.ts";
+import { mayHaveExtensions } from "./extensions.ts";
 
 const creator: Phase<CreatorAccess> = {
   name: "creator",
@@ -71,20 +76,37 @@ const creator: Phase<CreatorAccess> = {
 
   async privileges(context) {
     const { inputs } = context;
-    const images = await openImageAccess(context);
+    const mayExtend = mayHaveExtensions(context);
+    const images = await openImageAccess(context, mayExtend ? runImages(context) : []);
     const access = inputs.prepare ? { ...images, buildpackages: await openBuildpackages(context) } : images;
     if (inputs.prepare) giveDirectories(context);
+    const worker = mayExtend && isPrivileged() ? ExtensionWorker.start() : undefined;
     becomeUser(inputs, [inputs.cacheDir, inputs.launchCacheDir, inputs.layersDir]);
     // after setuid, since that resets who may look into this process
     await shieldCredentials();
-    return access;
+    return { ...access, ...(worker && { worker }) };
   },
 
-  execute(context, access) {
-    const env = environmentForUser(context.inputs.uid, context.env);
-    return create({ ...context, env }, access);
+  async execute(context, access) {
+    try {
+      const env = environmentForUser(context.inputs.uid, context.env);
+      await create({ ...context, env }, access);
+    } finally {
+      await access.worker?.close();
+    }
   },
 };
+
+/** The images that an extension may choose as run image. */
+function runImages({ inputs }: PhaseContext): string[] {
+  try {
+    const { images } = readRun(inputs.runPath, { info: () => {} });
+    return images.flatMap(({ image = "", mirrors = [] }) => [image, ...mirrors]).filter((name) => name !== "");
+  } catch {
+    // told when it is its turn
+    return [];
+  }
+}
 
 /** Runs the creator; returns its exit code. */
 export function main(argv: readonly string[]): Promise<number> {

@@ -20,13 +20,17 @@ export const EXECUTABLE_NAMES = Object.keys(SUBCOMMANDS) as ExecutableName[];
 /** How the extender starts itself anew to become the program of a RUN; for nobody else. */
 const EXEC_IN_ROOT = "exec-in-root";
 
+/** How creator starts the process that keeps root, to extend images; for nobody else. */
+const EXTEND_FOR_CREATOR = "extend-for-creator";
+
 /**
- * What a command line asks for: an executable and its arguments, to become the program that a file describes, the
- * version, or nothing that is known.
+ * What a command line asks for: an executable and its arguments, to become the program that a file describes, to extend
+ * images for creator, the version, or nothing that is known.
  */
 export type Invocation =
   | { readonly kind: "run"; readonly executable: ExecutableName; readonly argv: readonly string[] }
   | { readonly kind: "exec in root"; readonly request: string }
+  | { readonly kind: "extend for creator" }
   | { readonly kind: "version" }
   | { readonly kind: "no arguments" }
   | { readonly kind: "unknown phase"; readonly phase: string };
@@ -53,6 +57,9 @@ export function dispatch(startedAs: string, argv: readonly string[]): Invocation
   }
   if (first === EXEC_IN_ROOT) {
     return { kind: "exec in root", request: rest[0] ?? "" };
+  }
+  if (first === EXTEND_FOR_CREATOR) {
+    return { kind: "extend for creator" };
   }
   const phase = baseName(first);
   const asSubcommand = EXECUTABLE_NAMES.find((candidate) => SUBCOMMANDS[candidate] === phase);

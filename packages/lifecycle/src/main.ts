@@ -30,6 +30,9 @@ if (invocation.kind === "run") {
 } else if (invocation.kind === "exec in root") {
   const { execInRoot } = await import("@lifecycle/dockerfile/exec-in-root");
   process.exit(execInRoot(invocation.request));
+} else if (invocation.kind === "extend for creator") {
+  const { main } = await import("@lifecycle/creator/worker");
+  process.exit(await main());
 } else {
   const { answerWithoutPhase } = await import("./without-phase.ts");
   process.exit(answerWithoutPhase(invocation, process.env));

@@ -15,7 +15,7 @@ import { type Invocation, subcommandNames } from "./dispatch.ts";
  * @returns the exit code
  */
 export function answerWithoutPhase(
-  invocation: Exclude<Invocation, { kind: "run" | "exec in root" }>,
+  invocation: Exclude<Invocation, { kind: "run" | "exec in root" | "extend for creator" }>,
   env: Readonly<Record<string, string | undefined>>,
 ): number {
   const logger = new ConsoleLogger({ level: "info", color: true });

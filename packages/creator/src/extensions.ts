@@ -1,0 +1,108 @@
+import { existsSync } from "node:fs";
+import { nameOf } from "@lifecycle/buildpack";
+import { type ExtendKind, findDockerfiles } from "@lifecycle/extender";
+import { generate } from "@lifecycle/generator";
+import type { ImageStore } from "@lifecycle/image";
+import {
+  type Environment,
+  ExitCode,
+  failedTo,
+  type Inputs,
+  type PhaseContext,
+  readOrder,
+  targetOf,
+  writeAnalyzed,
+} from "@lifecycle/phase";
+import type { Analyzed, Group, Plan, RunImage } from "@lifecycle/spec-types";
+import type { ExtensionWorker } from "./extension-worker.ts";
+
+/** What the build goes on with once the image extensions have generated their Dockerfiles. */
+export interface Generated {
+  readonly analyzed: Analyzed;
+  readonly plan: Plan;
+  /** The images that are to be extended, in that order. */
+  readonly toExtend: readonly ExtendKind[];
+}
+
+/** Whether image extensions may take part, as far as that is known before detection. */
+export function mayHaveExtensions({ inputs }: Pick<PhaseContext, "inputs">): boolean {
+  if (inputs.platformApi.lessThan("0.10")) return false;
+  // it may bring an order of its own
+  if (inputs.prepare) return true;
+  try {
+    return existsSync(inputs.orderPath) && readOrder(inputs.orderPath).orderExtensions.length > 0;
+  } catch {
+    // detection says what is wrong
+    return false;
+  }
+}
+
+/**
+ * Runs bin/generate of the extensions that take part, and finds the run image that they choose.
+ *
+ * @param worker absent if this was not started as root
+ * @throws LifecycleError with exit code 102 if an image is to be extended and nobody can
+ */
+export async function generateDockerfiles(
+  context: PhaseContext,
+  images: ImageStore,
+  worker: ExtensionWorker | undefined,
+  group: Group,
+  detected: Plan,
+): Promise<Generated> {
+  const { inputs, logger } = context;
+  const extensions = group.groupExtensions;
+  const { analyzed: generated, plan } = await generate({ ...inputs, ...context, extensions, plan: detected });
+  const toExtend = imagesToExtend(context, group, generated);
+  if (toExtend.length > 0 && worker === undefined) {
+    const cause = `${toExtend.join(" and ")} image to be extended by ${extensions.map(nameOf).join(", ")}`;
+    const remedy = "only root can do that: start creator as root, which it is for nothing else";
+    throw failedTo("extend images", `${cause}; ${remedy}`, ExitCode.extendError);
+  }
+  const analyzed = { ...generated, runImage: await findRunImage(images, generated.runImage, inputs) };
+  writeAnalyzed(inputs.analyzedPath, analyzed, logger);
+  return { analyzed, plan, toExtend };
+}
+
+function imagesToExtend({ inputs, logger }: PhaseContext, group: Group, { runImage }: Analyzed): ExtendKind[] {
+  const find = (kind: ExtendKind) => findDockerfiles({ ...inputs, kind, extensions: group.groupExtensions, logger });
+  const kinds: ExtendKind[] = [];
+  if (find("build").length > 0) kinds.push("build");
+  if (runImage?.extend === true) {
+    if (inputs.platformApi.atLeast("0.12")) kinds.push("run");
+    else logger.warn("The run image is not extended, which takes Platform API 0.12 or later");
+  }
+  return kinds;
+}
+
+/** Fills in what the analyzer could not know of a run image that an extension switched to. */
+async function findRunImage(
+  images: ImageStore,
+  runImage: RunImage | undefined,
+  { platformApi }: Pick<Inputs, "platformApi">,
+): Promise<RunImage | undefined> {
+  const name = runImage?.image ?? "";
+  if (runImage === undefined || (runImage.target?.os ?? "") !== "") return runImage;
+  const image = await images.open(name);
+  if (image === undefined) throw failedTo(`get run image ${name}`, "not found");
+  const target = platformApi.atLeast("0.12") ? targetOf(image) : undefined;
+  return { ...runImage, reference: image.identifier, target };
+}
+
+/** Has the images extended. @returns the environment to build in */
+export async function extendImages(
+  context: PhaseContext,
+  worker: ExtensionWorker,
+  group: Group,
+  { toExtend, analyzed }: Generated,
+): Promise<Environment> {
+  const { inputs, logger, env } = context;
+  const request = { inputs, extensions: group.groupExtensions };
+  let changed: Readonly<Record<string, string>> = {};
+  for (const kind of toExtend) {
+    logger.phase(`EXTENDING (${kind.toUpperCase()})`);
+    if (kind === "build") changed = await worker.extendBuildImage(request);
+    else inputs.extendedDir = await worker.extendRunImage({ ...request, runImage: analyzed.runImage?.reference ?? "" });
+  }
+  return { ...env, ...changed };
+}

@@ -1,0 +1,202 @@
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { RootFileSystem } from "@lifecycle/dockerfile";
+import {
+  type BaseImage,
+  EXEC_HELPER,
+  type ExtendCache,
+  type ExtendedImage,
+  extend,
+  openExtendCache,
+  writeExtended,
+} from "@lifecycle/extender";
+import { digestOf, type Image, type ImageConfig, type Manifest, mediaTypes } from "@lifecycle/image";
+import {
+  ConsoleLogger,
+  ExitCode,
+  failedTo,
+  LifecycleError,
+  openImageAccess,
+  openRegistry,
+  type PhaseContext,
+  shieldCredentials,
+  stopOnSignals,
+  TransferDisplay,
+} from "@lifecycle/phase";
+import { buildImage } from "./build-image.ts";
+import { type ExtendAnswer, type ExtendRequest, parseRequest } from "./worker-protocol.ts";
+
+/** Where answers are written. */
+const answersFd = 3;
+
+/**
+ * The worker's process: does what it is asked on standard input, one after the other, until that ends; then removes
+ * what it made. Called as root.
+ *
+ * @returns its exit code
+ */
+export async function main(): Promise<number> {
+  await shieldCredentials();
+  const left = new AbortController();
+  const signal = AbortSignal.any([stopOnSignals(), left.signal]);
+  const worker = new Worker(signal);
+  try {
+    const requests = createInterface({ input: process.stdin });
+    let work = Promise.resolve();
+    requests.on("line", (line) => {
+      work = work.then(async () => answer(await worker.carryOut(parseRequest(line))));
+    });
+    await new Promise((resolve) => {
+      requests.once("close", resolve);
+      signal.addEventListener("abort", resolve);
+    });
+    left.abort();
+    await work;
+    return 0;
+  } finally {
+    worker.close();
+  }
+}
+
+function answer(what: ExtendAnswer): void {
+  try {
+    writeSync(answersFd, `${JSON.stringify(what)}\n`);
+  } catch {
+    // Creator is gone.
+  }
+}
+
+type Context = Pick<PhaseContext, "inputs" | "env" | "logger" | "transfers" | "signal">;
+
+class Worker {
+  readonly #signal: AbortSignal;
+  /** What others must not see; opened at the first request. */
+  #cache: ExtendCache | undefined;
+  /** Holds the extended run image, which creator reads as the build user. */
+  #extendedDir: string | undefined;
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+  }
+
+  async carryOut(request: ExtendRequest): Promise<ExtendAnswer> {
+    const { logLevel: level, logFormat: format, noColor } = request.inputs;
+    const logger = new ConsoleLogger({ level, format, color: !noColor, phase: `extending (${request.kind})` });
+    const transfers = new TransferDisplay(logger, process.stdout.isTTY ? process.stdout : undefined);
+    const context = { inputs: request.inputs, env: process.env, logger, transfers, signal: this.#signal };
+    try {
+      return request.kind === "build"
+        ? await this.#extendBuild(request, context)
+        : await this.#extendRun(request, context);
+    } catch (error) {
+      const isTold = error instanceof LifecycleError && error.exitCode === ExitCode.extendError;
+      const failure = isTold ? error : failedTo(`extend ${request.kind} image`, error, ExitCode.extendError);
+      return { kind: "failed", message: failure.message, exitCode: failure.exitCode };
+    }
+  }
+
+  close(): void {
+    this.#cache?.close();
+    if (this.#extendedDir !== undefined) rmSync(this.#extendedDir, { recursive: true, force: true });
+  }
+
+  async #extendBuild(request: ExtendRequest, context: Context): Promise<ExtendAnswer> {
+    const { inputs } = request;
+    const { appDir, layersDir, platformDir, cacheDir, kanikoDir, launchCacheDir, layoutDir } = inputs;
+    const cache = await this.#openCache(context);
+    const ignored = [
+      appDir,
+      layersDir,
+      platformDir,
+      cacheDir,
+      kanikoDir,
+      launchCacheDir,
+      layoutDir,
+      cache.workDirectory,
+    ];
+    const root = new RootFileSystem({ directory: "/", ignored, identity: "" });
+    const base = await buildImage(context, root, homeOf(inputs.uid));
+    root.key = base.identity;
+    const extended = await this.#extend(request, context, base, root);
+    const before = new Set(base.config.config.Env);
+    const changed = (extended.config.config.Env ?? []).filter((entry) => !before.has(entry));
+    return { kind: "build", env: Object.fromEntries(changed.map(nameAndValue)) };
+  }
+
+  async #extendRun(request: ExtendRequest, context: Context): Promise<ExtendAnswer> {
+    const { appDir, layersDir, platformDir, kanikoDir } = request.inputs;
+    const cache = await this.#openCache(context);
+    const { images } = await openImageAccess(context, [request.runImage]);
+    const image = await images.open(request.runImage);
+    if (image === undefined) throw new Error(`run image '${request.runImage}' not found`);
+    const base = baseFrom(image);
+    const directory = join(cache.workDirectory, "run-image");
+    mkdirSync(directory, { mode: 0o755 });
+    const root: RootFileSystem = new RootFileSystem({
+      directory,
+      ignored: [appDir, layersDir, platformDir, kanikoDir],
+      identity: base.identity,
+      prepare: async () => {
+        for (const layer of image.layers) await root.unpackLayer(layer.uncompressed(), this.#signal);
+      },
+    });
+    try {
+      const extended = await this.#extend(request, context, base, root);
+      this.#extendedDir ??= mkdtempSync(join(tmpdir(), "lifecycle-extended-"));
+      chmodSync(this.#extendedDir, 0o755);
+      const manifest = base.manifest ?? manifestOf(base.config);
+      await writeExtended(manifest, extended, this.#extendedDir, context.logger, this.#signal);
+      return { kind: "run", extendedDir: this.#extendedDir };
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  }
+
+  #extend(request: ExtendRequest, context: Context, base: BaseImage, root: RootFileSystem): Promise<ExtendedImage> {
+    const cache = this.#cache;
+    if (cache === undefined) throw new Error("no cache was opened");
+    const { layers, mountCaches, workDirectory } = cache;
+    const { kind, extensions, inputs } = request;
+    const openImage = async (reference: string) => (await openRegistry(context, [reference])).open(reference);
+    const how = { openImage, kind, extensions, base, root, cache: layers, mountCaches, workDirectory };
+    return extend({ ...inputs, ...context, ...how, helper: EXEC_HELPER });
+  }
+
+  /** In `/kaniko` where the platform mounts that, else in the cache directory, else for this build alone. */
+  async #openCache({ inputs, logger }: Context): Promise<ExtendCache> {
+    const { kanikoDir, cacheDir, kanikoCacheTtl: timeToLive } = inputs;
+    const kept = existsSync(kanikoDir) ? kanikoDir : cacheDir === "" ? undefined : join(cacheDir, "extensions");
+    this.#cache ??= await openExtendCache({ kept, work: tmpdir(), timeToLive }, logger);
+    return this.#cache;
+  }
+}
+
+/** An image as what Dockerfiles are applied to. */
+function baseFrom({ config, manifest, identifier }: Image): BaseImage {
+  const identity = identifier.slice(identifier.lastIndexOf("@") + 1);
+  return { config, manifest, reference: identifier, identity };
+}
+
+/** A manifest for an image in a daemon, which has none: with the layers as the config knows them. */
+function manifestOf({ rootfs }: ImageConfig): Manifest {
+  const config = { mediaType: mediaTypes.ociConfig, digest: digestOf(new Uint8Array()), size: 0 };
+  const layers = rootfs.diff_ids.map((digest) => ({ mediaType: mediaTypes.ociLayer, digest, size: 0 }));
+  return { schemaVersion: 2, mediaType: mediaTypes.ociManifest, config, layers };
+}
+
+/** Where the build user's programs leave files; undefined for a user that nobody knows. */
+function homeOf(uid: number): string | undefined {
+  try {
+    const users = readFileSync("/etc/passwd", "utf8").split("\n");
+    return users.map((line) => line.split(":")).find((fields) => fields[2] === String(uid))?.[5];
+  } catch {
+    return undefined;
+  }
+}
+
+function nameAndValue(entry: string): [string, string] {
+  const equals = entry.indexOf("=");
+  return [entry.slice(0, equals), entry.slice(equals + 1)];
+}
