@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { distribution } from "./distribution.ts";
+import { withKanikoVolume } from "./kaniko-volume.ts";
 import { type Outcome, run } from "./run.ts";
 import { onSmallDisk } from "./small-disk.ts";
 
@@ -150,6 +151,18 @@ export class PhaseRunner {
     const [program = "", ...rest] = onSmallDisk(directory, size, inner);
     const outcome = await run(program, rest, { cwd: this.dir, env: this.#environment(env) });
     return { ...outcome, files: (await readFile(list, "utf8")).split("\n").filter((path) => path !== "") };
+  }
+
+  /** Runs an executable with that directory, or with none, at /kaniko; needs root. */
+  runWithKaniko(
+    kaniko: string | undefined,
+    name: string,
+    args: readonly string[],
+    env: Record<string, string> = {},
+  ): Promise<Outcome> {
+    const command = withKanikoVolume(join(this.dir, "root"), kaniko, this.#command(name, args));
+    const [program = "", ...rest] = command;
+    return run(program, rest, { cwd: this.dir, env: this.#environment(env) });
   }
 
   /** Runs an executable as the user who runs the tests, which may be root. */
