@@ -1,4 +1,5 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { build } from "@lifecycle/builder";
 import { nameOf } from "@lifecycle/buildpack";
 import { RootFileSystem } from "@lifecycle/dockerfile";
@@ -119,6 +120,8 @@ async function extendBuild(context: PhaseContext, group: Group, analyzed: Analyz
 
 /** Extends the run image, in whose container this runs, and leaves what came of it to the exporter. */
 async function extendRun(context: PhaseContext, group: Group, analyzed: Analyzed): Promise<void> {
+  // Should this fail, nobody is to take what an earlier run left for its result.
+  rmSync(join(context.inputs.extendedDir, "run"), { recursive: true, force: true });
   await extendRoot(context, "run", group, analyzed.runImage?.reference, async (base, extended) => {
     try {
       await writeExtended(base.manifest, extended, context.inputs.extendedDir, context.logger, context.signal);
