@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, createReadStream } from "node:fs";
 import { createInterface, type Interface } from "node:readline";
 import { openPipe } from "@lifecycle/buildpack";
-import { LifecycleError } from "@lifecycle/phase";
+import { ExitCode, LifecycleError } from "@lifecycle/phase";
 import { type ExtendAnswer, type ExtendRequest, formatRequest } from "./worker-protocol.ts";
 
 /** The argument by which the multi-call executable becomes the worker. */
@@ -30,14 +30,18 @@ export class ExtensionWorker {
     this.#answers = this.#lines[Symbol.asyncIterator]();
   }
 
-  /** To be called as long as this process is root. It writes to the standard output of this one. */
-  static start(): ExtensionWorker {
+  /**
+   * To be called as long as this process is root. It writes to the standard output of this one.
+   * @param signal ends it, with whatever it does
+   */
+  static start(signal: AbortSignal): ExtensionWorker {
     const { readFd, writeFd } = openPipe();
     try {
       const child = spawn(process.execPath, [WORKER_COMMAND], {
         argv0: "lifecycle",
         stdio: ["pipe", "inherit", "inherit", writeFd],
       });
+      signal.addEventListener("abort", () => child.stdin?.end());
       return new ExtensionWorker(child, readFd);
     } finally {
       closeSync(writeFd);
@@ -75,7 +79,10 @@ export class ExtensionWorker {
     this.#process.stdin?.write(formatRequest(request));
     const line = await this.#answers.next();
     if (line.done === true) {
-      throw new LifecycleError(`failed to extend ${request.kind} image: the process that does it has ended`, 102);
+      throw new LifecycleError(
+        `failed to extend ${request.kind} image: the process that does it has ended`,
+        ExitCode.extendError,
+      );
     }
     const answer = JSON.parse(line.value) as ExtendAnswer;
     if (answer.kind === "failed") throw new LifecycleError(answer.message, answer.exitCode);

@@ -80,7 +80,7 @@ const creator: Phase<CreatorAccess> = {
     const images = await openImageAccess(context, mayExtend ? runImages(context) : []);
     const access = inputs.prepare ? { ...images, buildpackages: await openBuildpackages(context) } : images;
     if (inputs.prepare) giveDirectories(context);
-    const worker = mayExtend && isPrivileged() ? ExtensionWorker.start() : undefined;
+    const worker = mayExtend && isPrivileged() ? ExtensionWorker.start(context.signal) : undefined;
     becomeUser(inputs, [inputs.cacheDir, inputs.launchCacheDir, inputs.layersDir]);
     // after setuid, since that resets who may look into this process
     await shieldCredentials();

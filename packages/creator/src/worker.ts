@@ -12,7 +12,7 @@ import {
   openExtendCache,
   writeExtended,
 } from "@lifecycle/extender";
-import { digestOf, type Image, type ImageConfig, type Manifest, mediaTypes } from "@lifecycle/image";
+import { digestOf, type Image, type ImageConfig, type Manifest, mediaTypes, readLayers } from "@lifecycle/image";
 import {
   ConsoleLogger,
   ExitCode,
@@ -139,7 +139,7 @@ class Worker {
       ignored: [appDir, layersDir, platformDir, kanikoDir],
       identity: base.identity,
       prepare: async () => {
-        for (const layer of image.layers) await root.unpackLayer(layer.uncompressed(), this.#signal);
+        for await (const layer of readLayers(image)) await root.unpackLayer(layer, this.#signal);
       },
     });
     try {

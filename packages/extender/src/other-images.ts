@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 import { unpackLayer } from "@lifecycle/dockerfile";
-import type { Image } from "@lifecycle/image";
+import { type Image, readLayers } from "@lifecycle/image";
 
 /** The roots of images that `COPY --from` names, each unpacked once. */
 export class OtherImages {
@@ -35,7 +35,7 @@ export class OtherImages {
     if (image === undefined) throw new Error(`image '${reference}' not found`);
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const root = await mkdtemp(join(this.#directory, "image-"));
-    for (const layer of image.layers) await unpackLayer(layer.uncompressed(), root, this.#signal);
+    for await (const layer of readLayers(image)) await unpackLayer(layer, root, this.#signal);
     return root;
   }
 }

@@ -8,6 +8,7 @@ import { DaemonStore } from "./daemon-store.ts";
 import { digestHex, digestOf } from "./digest.ts";
 import { ImageDraft } from "./draft.ts";
 import type { Layer } from "./layer.ts";
+import { readLayers } from "./read-layers.ts";
 
 /**
  * Real daemons are in the black-box tests. What is here stands for those that cannot be had there: Docker with
@@ -209,5 +210,24 @@ describe("a daemon", () => {
     });
     expect(await store.open("other")).toBeUndefined();
     await expect(store.open("../containers")).rejects.toThrow("could not parse reference");
+  });
+
+  it.each<[string, string[], number]>([
+    ["in their order in one go", ["one", "two", "three"], 1],
+    ["in another order, some once more", ["two", "one", "three"], 3],
+  ])("gives out all layers of an image %s", async (_how, order, times) => {
+    have("run", baseId, ["one", "one", "two", "three"]);
+    const files = order.map((content) => [`${digestHex(digestOf(content))}.tar`, Buffer.from(content)]);
+    const path = `GET /images/${digestHex(baseId)}/get`;
+    daemon.answers[path] = archive(Object.fromEntries(files));
+    const image = await store.open("run");
+    const found: string[] = [];
+    for await (const contents of image === undefined ? [] : readLayers(image)) {
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of contents) chunks.push(chunk);
+      found.push(Buffer.concat(chunks).toString());
+    }
+    expect(found).toEqual(["one", "two", "three"]);
+    expect(daemon.requests.filter((request) => request === path)).toHaveLength(times);
   });
 });

@@ -15,6 +15,7 @@ export { LayoutStore, type LayoutStoreOptions } from "./layout-store.ts";
 export { encodeIndex, encodeManifest, familyOf, type ImageIndex, type Manifest } from "./manifest.ts";
 export { gzipLayerType, mediaTypes } from "./media-types.ts";
 export { linuxPlatform, type Platform } from "./platform.ts";
+export { readLayers } from "./read-layers.ts";
 export { defaultRegistry, parseReference, Reference } from "./reference.ts";
 export { Proxies } from "./registry/proxy.ts";
 export { Trust } from "./registry/trust.ts";

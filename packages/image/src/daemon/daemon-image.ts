@@ -9,7 +9,7 @@ import type { Platform } from "../platform.ts";
 import { verified } from "../verified.ts";
 import type { DaemonConnection } from "./connection.ts";
 import type { LayerCache } from "./layer-cache.ts";
-import { savedLayers } from "./saved-layers.ts";
+import { type SavedLayer, savedLayers } from "./saved-layers.ts";
 
 /** Where a daemon's layers come from. */
 interface LayerSource {
@@ -28,6 +28,7 @@ export class DaemonImage implements Image {
   readonly config: ImageConfig;
   readonly labels: ReadonlyMap<string, string>;
   readonly layers: readonly DaemonLayer[];
+  readonly #connection: DaemonConnection;
 
   /**
    * @param id with its `sha256:`
@@ -39,6 +40,7 @@ export class DaemonImage implements Image {
     this.imageId = this.identifier;
     this.config = source.config;
     this.labels = new Map(Object.entries(source.config.config.Labels ?? {}));
+    this.#connection = from.connection;
     this.layers = source.config.rootfs.diff_ids.map((diffId) => new DaemonLayer(diffId, this, from));
   }
 
@@ -53,6 +55,11 @@ export class DaemonImage implements Image {
 
   get topLayer(): Digest | undefined {
     return this.config.rootfs.diff_ids.at(-1);
+  }
+
+  /** All layers in one go, in the order in which the daemon gives them out. */
+  savedLayers(): AsyncGenerator<SavedLayer> {
+    return savedLayers(this.#connection.save(this.imageId), new Set(this.config.rootfs.diff_ids));
   }
 }
 
