@@ -14,6 +14,7 @@ const PHASES = [
   "creator",
   "detector",
   "exporter",
+  "extender",
   "generator",
   "preparer",
   "rebaser",

@@ -19,7 +19,7 @@ import {
   type Volumes,
 } from "./harness/sample-builder.ts";
 
-const START = "ARG base_image\nFROM ${base_image}\n";
+const START = `ARG base_image\nFROM \${base_image}\n`;
 const TOP_LAYER = `sha256:${"a".repeat(64)}`;
 const SECRET = "a-password-that-nobody-may-see";
 
@@ -163,7 +163,9 @@ describe.runIf(requireServer("dockerd"))("extender", () => {
       expect(first.stdout).toMatch(/^id [0-9a-f]{8}-[0-9a-f-]{27}$/m);
       expect(first.stdout).toMatch(/^RUNNING$/m);
       expect(first.stdout).toMatch(/^user root arg v of nothing$/m);
-      expect(first.stdout).toMatch(/^installed\nof the application\n\/a = b\|\/opt\/bin:.*\|1000:1000\|\/home\/cnb\n0$/m);
+      expect(first.stdout).toMatch(
+        /^installed\nof the application\n\/a = b\|\/opt\/bin:.*\|1000:1000\|\/home\/cnb\n0$/m,
+      );
       expect(first.stdout).toContain(
         "Extension from /layers/generated/test_one/build.Dockerfile changed the user ID from 1000 to root;",
       );
@@ -194,7 +196,7 @@ describe.runIf(requireServer("dockerd"))("extender", () => {
       await dockerfiles("build", [`${START}USER root\nRUN ${look}\n`]);
       await probe(look);
       const { code, stdout, stderr } = await extend(["-log-format", "json"]);
-      expect(code).toBe(0);
+      expect(code, stdout).toBe(0);
       expect(stdout + stderr).not.toContain(SECRET);
       const lines = stdout
         .trimEnd()

@@ -1,6 +1,6 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { type ImageConfig, isDigest, LayoutStore, type Manifest } from "@lifecycle/image";
+import { type ImageConfig, isDigest, type Manifest, openLayout } from "@lifecycle/image";
 import { inContext } from "@lifecycle/phase";
 
 /** The image that Dockerfiles are applied to, as far as it has to be known: not its layers. */
@@ -33,7 +33,7 @@ export async function openBase(kanikoDir: string, reference: string): Promise<St
   const layout = join(kanikoDir, "cache", "base", digest);
   try {
     requireFiles(layout);
-    const image = await new LayoutStore({ layoutDir: kanikoDir }).open(`${layout}@${digest}`);
+    const image = await openLayout(layout, { digest });
     if (image === undefined) throw new Error(`${layout} does not hold it; the restorer has to run with ${kanikoDir}`);
     const { config, manifest } = image;
     return { config, manifest, identity: digest, reference };
