@@ -278,7 +278,7 @@ describe.runIf(canRun)("creator", () => {
     }
   });
 
-  it("refuses image extensions, which it would not apply", async () => {
+  it("lets image extensions take part, and builds as always when they change nothing", async () => {
     const descriptor = '[extension]\nid = "test/extension"\nname = "x"\nversion = "1.0.0"\n';
     await runner.write("extensions/test_extension/1.0.0/extension.toml", `api = "0.12"\n${descriptor}`);
     const order = await runner.write(
@@ -288,10 +288,11 @@ describe.runIf(canRun)("creator", () => {
     );
     const env = { CNB_EXTENSIONS_DIR: join(runner.dir, "extensions") };
     const image = name("team/extended");
-    const { code, stdout } = await create({ registry, runImage, image, flags: ["-order", order], env });
-    expect(stdout).toContain("ERROR: failed to detect: detected order contains extensions which is not supported");
-    expect(stdout).not.toContain("===> RESTORING");
-    expect(code).toBe(22);
+    const output = await built(image, ["-order", order], env);
+    expect(output).toContain("===> DETECTING\ntest/extension 1.0.0\n");
+    expect(output).not.toContain("EXTENDING");
+    const metadata = label(await inspect(image), "build.metadata");
+    expect(metadata.extensions).toEqual([{ id: "test/extension", version: "1.0.0" }]);
   });
 
   it("takes layers from the image that -previous-image names", async () => {

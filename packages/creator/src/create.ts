@@ -58,7 +58,7 @@ export async function create(context: PhaseContext, access: CreatorAccess): Prom
   const { group, plan: detected } = await detect({ ...inputs, ...context });
   let generated: Generated = { analyzed, plan: detected, toExtend: [] };
   if (group.groupExtensions.length > 0) {
-    generated = await generateDockerfiles(context, access.images, access.worker, group, detected);
+    generated = await generateDockerfiles(context, access.images, access.worker, group, generated);
   }
   const { plan, toExtend } = generated;
   analyzed = generated.analyzed;
@@ -74,6 +74,8 @@ export async function create(context: PhaseContext, access: CreatorAccess): Prom
     await restore({ ...inputs, logger, group: group.group, layersMetadata: analyzed.layersMetadata, cache });
   }
 
+  // what phases that ran one by one may have left there is of another build
+  inputs.extendedDir = "";
   let env = context.env;
   if (access.worker !== undefined && toExtend.length > 0) {
     const { worker } = access;

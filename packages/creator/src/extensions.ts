@@ -3,17 +3,9 @@ import { nameOf } from "@lifecycle/buildpack";
 import { type ExtendKind, findDockerfiles } from "@lifecycle/extender";
 import { generate } from "@lifecycle/generator";
 import type { ImageStore } from "@lifecycle/image";
-import {
-  type Environment,
-  ExitCode,
-  failedTo,
-  type Inputs,
-  type PhaseContext,
-  readOrder,
-  targetOf,
-  writeAnalyzed,
-} from "@lifecycle/phase";
-import type { Analyzed, Group, Plan, RunImage } from "@lifecycle/spec-types";
+import { type Environment, ExitCode, failedTo, type PhaseContext, readOrder, writeAnalyzed } from "@lifecycle/phase";
+import { updateRunImage } from "@lifecycle/restorer";
+import type { Analyzed, Group, Plan } from "@lifecycle/spec-types";
 import type { ExtensionWorker } from "./extension-worker.ts";
 
 /** What the build goes on with once the image extensions have generated their Dockerfiles. */
@@ -41,6 +33,7 @@ export function mayHaveExtensions({ inputs }: Pick<PhaseContext, "inputs">): boo
  * Runs bin/generate of the extensions that take part, and finds the run image that they choose.
  *
  * @param worker absent if this was not started as root
+ * @param detected what is known until then
  * @throws LifecycleError with exit code 102 if an image is to be extended and nobody can
  */
 export async function generateDockerfiles(
@@ -48,18 +41,20 @@ export async function generateDockerfiles(
   images: ImageStore,
   worker: ExtensionWorker | undefined,
   group: Group,
-  detected: Plan,
+  detected: { readonly analyzed: Analyzed; readonly plan: Plan },
 ): Promise<Generated> {
   const { inputs, logger } = context;
   const extensions = group.groupExtensions;
-  const { analyzed: generated, plan } = await generate({ ...inputs, ...context, extensions, plan: detected });
+  const { analyzed: found, plan } = await generate({ ...inputs, ...context, extensions, plan: detected.plan });
+  // programs of other people could write to the file in the meantime
+  const generated = { ...detected.analyzed, runImage: found.runImage };
   const toExtend = imagesToExtend(context, group, generated);
   if (toExtend.length > 0 && worker === undefined) {
     const cause = `${toExtend.join(" and ")} image to be extended by ${extensions.map(nameOf).join(", ")}`;
     const remedy = "only root can do that: start creator as root, which it is for nothing else";
     throw failedTo("extend images", `${cause}; ${remedy}`, ExitCode.extendError);
   }
-  const analyzed = { ...generated, runImage: await findRunImage(images, generated.runImage, inputs) };
+  const analyzed = await updateRunImage(context, { images }, generated, group);
   writeAnalyzed(inputs.analyzedPath, analyzed, logger);
   return { analyzed, plan, toExtend };
 }
@@ -73,20 +68,6 @@ function imagesToExtend({ inputs, logger }: PhaseContext, group: Group, { runIma
     else logger.warn("The run image is not extended, which takes Platform API 0.12 or later");
   }
   return kinds;
-}
-
-/** Fills in what the analyzer could not know of a run image that an extension switched to. */
-async function findRunImage(
-  images: ImageStore,
-  runImage: RunImage | undefined,
-  { platformApi }: Pick<Inputs, "platformApi">,
-): Promise<RunImage | undefined> {
-  const name = runImage?.image ?? "";
-  if (runImage === undefined || (runImage.target?.os ?? "") !== "") return runImage;
-  const image = await images.open(name);
-  if (image === undefined) throw failedTo(`get run image ${name}`, "not found");
-  const target = platformApi.atLeast("0.12") ? targetOf(image) : undefined;
-  return { ...runImage, reference: image.identifier, target };
 }
 
 /** Has the images extended. @returns the environment to build in */

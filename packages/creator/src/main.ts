@@ -48,6 +48,9 @@ const creator: Phase<CreatorAccess> = {
       "tag",
       "uid",
     ];
+    if (api.atLeast("0.10")) {
+      flags.push("build-image", "extensions", "kaniko-cache-ttl");
+    }
     if (api.atLeast("0.11")) {
       flags.push("build-config", "launcher-sbom");
     }
