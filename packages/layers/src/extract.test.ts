@@ -219,6 +219,12 @@ describe("extracting a layer", () => {
     await expect(pack(damaged)).rejects.toMatchObject({ code: "corrupt", message: expect.stringContaining(message) });
   });
 
+  it("reads an archive that ends with its last entry's contents", async () => {
+    const whole = archive(entry("/layers/a", { contents: "12345" }));
+    await pack(whole.subarray(0, 517));
+    expect(readFileSync(join(directory, "layers/a"), "utf8")).toBe("12345");
+  });
+
   it.each([
     ["gnu", 120, 150],
     ["oldgnu", 120, 150],

@@ -102,12 +102,13 @@ export class TarReader {
   }
 
   /**
-   * Says that there are no more bytes. End blocks may be missing, as Go's reader also allows.
+   * Says that there are no more bytes. End blocks may be missing, and what fills up the last entry's block: some programs
+   * (umoci insert) write such layers, and Go's reader takes them.
    * @throws LayerError `corrupt` if the archive ends within an entry
    */
   finish(): void {
     const complete = this.#collectedLength === 0 && this.#extendedType === undefined && !this.#inEntry;
-    if (!this.#ended && (!complete || this.#paddingLeft > 0)) throw this.#damaged("it ends within an entry");
+    if (!this.#ended && !complete) throw this.#damaged("it ends within an entry");
   }
 
   #takeCollected(): void {
