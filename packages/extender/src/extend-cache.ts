@@ -1,17 +1,17 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fchmodSync,
   fstatSync,
-  lstatSync,
   mkdirSync,
   mkdtempSync,
   openSync,
   rmSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { LayerCache } from "@lifecycle/dockerfile";
-import type { Logger } from "@lifecycle/phase";
+import { type Logger, messageOf } from "@lifecycle/phase";
 
 /** What extending keeps between builds, and what it needs while it lasts. */
 export interface ExtendCache {
@@ -42,13 +42,20 @@ export async function openExtendCache(
   logger: Pick<Logger, "warn">,
 ): Promise<ExtendCache> {
   const workDirectory = mkdtempSync(join(work, "work.dir"));
+  const opened: number[] = [];
   const place = (name: string): string => {
     if (kept !== undefined) {
-      const directory = join(kept, "cache", name);
-      mkdirSync(join(kept, "cache"), { recursive: true });
-      const reason = claim(directory);
-      if (reason === undefined) return directory;
-      logger.warn(`Not using the cache at ${directory}: ${reason}; remove it to have a new one`);
+      const path = join(kept, "cache", name);
+      try {
+        mkdirSync(dirname(path), { recursive: true });
+        if (!existsSync(path)) mkdirSync(path, { mode: 0o700 });
+        const directory = openPrivate(path);
+        opened.push(directory);
+        // Whoever can write to what is above it cannot put another one in its place.
+        return `/proc/self/fd/${directory}`;
+      } catch (error) {
+        logger.warn(`Not using the cache at ${path}: ${messageOf(error)}; remove it to have a new one`);
+      }
     }
     const fresh = join(workDirectory, name);
     mkdirSync(fresh, { mode: 0o700 });
@@ -60,33 +67,28 @@ export async function openExtendCache(
     layers,
     mountCaches: place("mounts"),
     workDirectory,
-    close: () => rmSync(workDirectory, { recursive: true, force: true }),
+    close: () => {
+      for (const directory of opened) closeSync(directory);
+      rmSync(workDirectory, { recursive: true, force: true });
+    },
   };
 }
 
 /**
- * Makes a directory that nobody but this user can look into.
+ * Opens a directory, and makes sure that nobody but this user can look into it.
  *
- * @returns why it cannot be trusted
+ * @throws Error that says why it cannot be trusted
  */
-function claim(path: string): string | undefined {
-  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) {
-    mkdirSync(path, { mode: 0o700 });
-    return undefined;
-  }
-  let directory: number;
-  try {
-    directory = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-  } catch {
-    return "it is no directory";
-  }
+function openPrivate(path: string): number {
+  const directory = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   try {
     const { uid, mode } = fstatSync(directory);
-    if (uid !== process.getuid?.()) return `it belongs to user ${uid}`;
-    if ((mode & 0o022) !== 0) return "others can write to it";
+    if (uid !== process.getuid?.()) throw new Error(`it belongs to user ${uid}`);
+    if ((mode & 0o022) !== 0) throw new Error("others can write to it");
     fchmodSync(directory, 0o700);
-    return undefined;
-  } finally {
+    return directory;
+  } catch (error) {
     closeSync(directory);
+    throw error;
   }
 }
