@@ -135,3 +135,52 @@ describe.runIf(requireServer("docker-registry", "skopeo"))("what buildpacks see 
     expect(stdout).toContain("LEAK: the lifecycle's environ open\n");
   });
 });
+
+describe.runIf(requireServer("docker-registry", "openssl"))("a registry that lets nobody in", () => {
+  let runner: PhaseRunner;
+
+  beforeAll(async () => {
+    runner = await PhaseRunner.create("analyzer");
+  });
+
+  afterAll(() => runner?.remove());
+
+  it.each(["basic", "token"] as const)("is named, with where credentials were looked for: %s", async (auth) => {
+    const registry = await startRegistry({ auth });
+    try {
+      const { host } = registry;
+      const analyze = async (env: Record<string, string>): Promise<string> => {
+        const args = [
+          "-no-color",
+          "-layers",
+          runner.layersDir,
+          "-uid",
+          `${PHASE_USER.uid}`,
+          "-gid",
+          `${PHASE_USER.gid}`,
+        ];
+        const outcome = await runner.run("analyzer", [...args, "-run-image", `${host}/run`, `${host}/app`], env);
+        expect(outcome.code).toBe(32);
+        return outcome.stdout;
+      };
+      const begins = "ERROR: failed to initialize analyzer: validating registry read access: failed to ensure registry";
+      const missing = await analyze({ HOME: runner.dir });
+      expect(missing).toContain(begins);
+      expect(missing).toContain(
+        `401 Unauthorized; there are no credentials for ${host} in CNB_REGISTRY_AUTH (not set)`,
+      );
+      expect(missing).toMatch(` or ${runner.dir}/.docker/config.json (none that can be read)\n`);
+      const others = await analyze({ CNB_REGISTRY_AUTH: '{"other.example":"Basic eDp5"}' });
+      expect(others).toContain(`; there are no credentials for ${host} in CNB_REGISTRY_AUTH\n`);
+      const wrong = Buffer.from(`${ACCOUNT.username}:wrong`).toString("base64");
+      const refused = await analyze({ CNB_REGISTRY_AUTH: JSON.stringify({ [host]: `Basic ${wrong}` }) });
+      expect(refused).toContain(begins);
+      expect(refused).toContain(`; it was shown the credentials for ${host} from CNB_REGISTRY_AUTH\n`);
+      const config = await runner.write("wrong/config.json", JSON.stringify({ auths: { [host]: { auth: wrong } } }));
+      const fromFile = await analyze({ DOCKER_CONFIG: dirname(config) });
+      expect(fromFile).toContain(`; it was shown the credentials for ${host} from ${config}\n`);
+    } finally {
+      await registry.stop();
+    }
+  });
+});

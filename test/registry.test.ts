@@ -509,7 +509,7 @@ describe.runIf(requireServer("docker-registry", "openssl", "skopeo"))(
         });
         const store = await storeThrough(host);
         await expect(store.save(draftOf([newLayer()]), [`${host}/failed/app`])).rejects.toThrow(
-          /^failed to write image to the following tags: \[127\.0\.0\.1:\d+\/failed\/app: PUT http:.*: DENIED: quota exceeded\]$/,
+          /^failed to write image to the following tags: \[127\.0\.0\.1:\d+\/failed\/app: PUT http:.*: DENIED: quota exceeded; it was shown the credentials for .*\]$/,
         );
         expect(await store.open(`${host}/failed/app`)).toBeUndefined();
       });

@@ -17,6 +17,8 @@ export interface Keychain {
    * @returns undefined for anonymous access
    */
   resolve(registry: string, repository: string): Credentials | undefined;
+  /** What to say when the registry lets nobody in with what `resolve` gives: where that is from, or was looked for. */
+  explainRefusal?(registry: string, repository: string): string;
 }
 
 /** Credentials of a name and a password. */

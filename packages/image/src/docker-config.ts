@@ -11,6 +11,8 @@ type Env = Readonly<Record<string, string | undefined>>;
 
 /** What login programs left behind for registry clients: a docker config.json, or Podman's auth.json. */
 export interface DockerConfig {
+  /** What messages call it. */
+  readonly name: string;
   /** Credentials that the file holds itself. */
   readonly auths: CredentialTable;
   /** The program that is asked for all registries without an entry in `helpers`; undefined if none is. */
@@ -40,6 +42,11 @@ export async function readDockerConfig(env: Env): Promise<DockerConfig | undefin
   return undefined;
 }
 
+/** The first place where a file is looked for; undefined if the environment names no place. */
+export function usualConfigPath(env: Env): string | undefined {
+  return configPaths(env)[0];
+}
+
 function configPaths(env: Env): string[] {
   const { DOCKER_CONFIG, HOME, REGISTRY_AUTH_FILE, XDG_RUNTIME_DIR, XDG_CONFIG_HOME } = env;
   const docker = DOCKER_CONFIG || (HOME && join(HOME, ".docker"));
@@ -65,6 +72,7 @@ export function parseDockerConfig(text: string, where: string): DockerConfig {
     if (credentials !== undefined) auths.set(key, credentials);
   }
   return {
+    name: where,
     auths,
     defaultHelper: reader.text("credsStore") || undefined,
     helpers: new Map(Object.entries(reader.textMap("credHelpers") ?? {})),

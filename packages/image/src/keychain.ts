@@ -1,6 +1,6 @@
 import { cloudCredentials } from "./cloud/cloud-credentials.ts";
-import { type Credentials, CredentialTable, type Keychain } from "./credentials.ts";
-import { askHelper, parseDockerConfig, readDockerConfig } from "./docker-config.ts";
+import { anonymousKeychain, type Credentials, CredentialTable, type Keychain } from "./credentials.ts";
+import { askHelper, parseDockerConfig, readDockerConfig, usualConfigPath } from "./docker-config.ts";
 import { ImageError } from "./errors.ts";
 import { JsonReader, parseJsonObject } from "./json-border.ts";
 import { parseReference, type Reference } from "./reference.ts";
@@ -26,7 +26,10 @@ export async function resolveKeychain(
   env: Env,
   warn: (message: string) => void = () => {},
 ): Promise<Keychain> {
-  const keychains: Keychain[] = [parseRegistryAuth(env[registryAuthVariable] ?? "", warn)];
+  const auth = env[registryAuthVariable] ?? "";
+  const places: Place[] = [
+    { name: registryAuthVariable, state: auth === "" ? "not set" : "", keychain: parseRegistryAuth(auth, warn) },
+  ];
   const usable = async <T>(read: () => T | Promise<T>): Promise<T | undefined> => {
     try {
       return await read();
@@ -37,31 +40,58 @@ export async function resolveKeychain(
     }
   };
   const unknownRegistries = (): Set<string> => {
-    const { resolve } = inTurn(keychains);
+    const { resolve } = inTurn(places);
     const unknown = references(images).filter(({ registry, repository }) => !resolve(registry, repository));
     return new Set(unknown.map(({ registry }) => registry));
   };
   const variable = env[dockerAuthVariable];
   const given = variable && (await usable(() => parseDockerConfig(variable, dockerAuthVariable)));
-  if (given) keychains.push(given.auths);
+  if (given) places.push({ name: given.name, state: "", keychain: given.auths });
   const config = await usable(() => readDockerConfig(env));
+  const usual = usualConfigPath(env);
   if (config !== undefined) {
     const held = new CredentialTable();
     for (const registry of unknownRegistries()) {
       const credentials = await usable(() => askHelper(config, registry, env));
       if (credentials !== undefined) held.set(registry, credentials);
     }
-    keychains.push(held, config.auths);
+    places.push({ name: config.name, state: "", keychain: inTurn([{ keychain: held }, { keychain: config.auths }]) });
+  } else if (usual !== undefined) {
+    places.push({ name: usual, state: "none that can be read", keychain: anonymousKeychain });
   }
   const cloud = await cloudCredentials(unknownRegistries(), env, warn);
-  return inTurn([...keychains, { resolve: (registry) => cloud.get(registry) }]);
+  const workload = {
+    name: "this workload's identity",
+    keychain: { resolve: (registry: string) => cloud.get(registry) },
+  };
+  const all = [...places, workload];
+  return {
+    ...inTurn(all),
+    explainRefusal: (registry, repository) => {
+      const source = all.find(({ keychain }) => keychain.resolve(registry, repository) !== undefined);
+      if (source !== undefined) {
+        return `it was shown the credentials for ${registry} from ${source.name}`;
+      }
+      const names = places.map(({ name, state }) => (state === "" ? name : `${name} (${state})`));
+      return `there are no credentials for ${registry} in ${names.join(" or ")}`;
+    },
+  };
+}
+
+/** Where credentials may be. */
+interface Place {
+  /** What messages call it. */
+  readonly name: string;
+  /** What is to be said of it; empty if it is there. */
+  readonly state: string;
+  readonly keychain: Keychain;
 }
 
 /** Asks one after the other. */
-function inTurn(keychains: readonly Keychain[]): Keychain {
+function inTurn(places: readonly Pick<Place, "keychain">[]): Keychain {
   return {
     resolve: (registry, repository) => {
-      for (const keychain of keychains) {
+      for (const { keychain } of places) {
         const credentials = keychain.resolve(registry, repository);
         if (credentials !== undefined) return credentials;
       }

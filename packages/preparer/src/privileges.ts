@@ -56,9 +56,11 @@ export async function openBuildpackages(context: PhaseContext): Promise<ImageSto
   const store = open(known);
   const openLater = async (name: string) => {
     const later = await resolveKeychain([name], env);
-    return open({
+    const keychain: Keychain = {
+      ...later,
       resolve: (registry, repository) => known.resolve(registry, repository) ?? later.resolve(registry, repository),
-    }).open(name);
+    };
+    return open(keychain).open(name);
   };
   return {
     open: (name) => (named.includes(name) ? store.open(name) : openLater(name)),

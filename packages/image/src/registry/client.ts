@@ -16,7 +16,7 @@ import {
   type HttpResponse,
   type RequestBody,
 } from "./http.ts";
-import { registryError } from "./registry-error.ts";
+import { RegistryError, registryError } from "./registry-error.ts";
 import { Backoff, retrying } from "./retry.ts";
 
 export interface RegistryRequest {
@@ -107,7 +107,10 @@ export class RegistryClient {
     const scopes = [`repository:${repository}:${actions}`];
     if (reads !== undefined && reads !== repository) scopes.push(`repository:${reads}:pull`);
 
-    const authorization = await authorizer.header(connection.challenge, scopes);
+    const explain = (error: unknown): never => {
+      throw this.#explained(error, repository);
+    };
+    const authorization = await authorizer.header(connection.challenge, scopes).catch(explain);
     let response = await this.#follow(request, connection, authorization);
     // Where a redirect has led to must not say where credentials go.
     const isRegistry = response.request.url.origin === connection.root.origin;
@@ -117,15 +120,23 @@ export class RegistryClient {
       // The token has expired, or this repository wants more than the registry's root did.
       const renewed = await this.#renew(authorizer, challenge, scopes, authorization).catch((error: unknown) => {
         discard(response);
-        throw error;
+        return explain(error);
       });
       if (renewed !== undefined && renewed !== authorization) {
         discard(response);
         response = await this.#follow(request, connection, renewed);
       }
     }
-    if (!request.expect.includes(response.status)) throw await registryError(response);
-    return response;
+    if (request.expect.includes(response.status)) return response;
+    const error = await registryError(response);
+    return response.request.url.origin === connection.root.origin ? explain(error) : Promise.reject(error);
+  }
+
+  /** Says of a registry or token server that lets nobody in what it was shown. */
+  #explained(error: unknown, repository: string): unknown {
+    if (!(error instanceof RegistryError) || error.code !== "unauthorized") return error;
+    const explanation = this.#options.keychain.explainRefusal?.(this.#registry, repository);
+    return explanation === undefined ? error : error.explained(explanation);
   }
 
   /** What to show instead of the header that was refused. */

@@ -21,6 +21,11 @@ export class RegistryError extends ImageError {
     this.retryAfter = retryAfter;
   }
 
+  /** The same error, which also says what is known of it here. */
+  explained(what: string): RegistryError {
+    return new RegistryError(`${this.message}; ${what}`, this.status, this.retryAfter);
+  }
+
   /** Whether trying again may help. */
   get transient(): boolean {
     return transientStatuses.includes(this.status);
