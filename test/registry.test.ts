@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,6 +19,7 @@ import {
   resolveKeychain,
   Trust,
 } from "../packages/image/src/index.ts";
+import { makeCertificates } from "./harness/certificates.ts";
 import { IDENTITY_TOKEN, type Registry, type RegistryOptions, startRegistry } from "./harness/registry.ts";
 import { requireServer } from "./harness/require-server.ts";
 import { mustRun } from "./harness/run.ts";
@@ -516,6 +518,67 @@ describe.runIf(requireServer("docker-registry", "openssl", "skopeo"))(
     });
   },
 );
+
+describe.runIf(requireServer("openssl"))("a registry that has blobs uploaded elsewhere", () => {
+  let dir: string;
+  const servers: Server[] = [];
+  const seen: string[] = [];
+
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), "elsewhere-"));
+  });
+
+  afterEach(() => {
+    for (const server of servers.splice(0)) server.close().closeAllConnections();
+    seen.length = 0;
+  });
+
+  afterAll(() => rm(dir, { recursive: true, force: true }));
+
+  async function listen(server: Server): Promise<string> {
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
+  /** Saves an image in a registry over TLS that answers every POST with a place on another server. */
+  async function save(scheme: "http" | "https"): Promise<unknown> {
+    const { ca, certificate, key } = await makeCertificates(dir);
+    const pair = { cert: await readFile(certificate), key: await readFile(key) };
+    const take = (incoming: IncomingMessage, response: ServerResponse): void => {
+      seen.push(`${incoming.method} ${incoming.headers.authorization}`);
+      incoming
+        .resume()
+        .once("end", () => response.writeHead(incoming.method === "PATCH" ? 202 : 201, { location: "/" }).end());
+    };
+    const place = await listen(scheme === "http" ? createServer(take) : createTlsServer(pair, take));
+    const registry = createTlsServer(pair, ({ method, url, headers }, response) => {
+      if (headers.authorization === undefined) response.writeHead(401, { "www-authenticate": 'Basic realm="r"' }).end();
+      else if (method === "POST") response.writeHead(202, { location: `${scheme}://${place}/upload` }).end();
+      else if (method === "PUT") response.writeHead(201).end();
+      else response.writeHead(url === "/v2/" ? 200 : 404).end();
+    });
+    const host = await listen(registry);
+    const variables = { CNB_REGISTRY_AUTH: JSON.stringify({ [host]: "Basic bWU6c2VjcmV0" }), SSL_CERT_FILE: ca };
+    const keychain = await resolveKeychain([], variables);
+    const store = new RegistryStore({ keychain, trust: new Trust(variables), platform });
+    try {
+      return await store.save(draftOf([newLayer()]), [`${host}/app`]);
+    } finally {
+      await store.close();
+    }
+  }
+
+  it("does not get them sent over plain HTTP", async () => {
+    await expect(save("http")).rejects.toThrow(/POST https:.*: redirected from https to http:/);
+    expect(seen).toEqual([]);
+  });
+
+  it("gets them there without its credentials", async () => {
+    await save("https");
+    expect(new Set(seen)).toEqual(new Set(["PATCH undefined", "PUT undefined"]));
+  });
+});
 
 describe("trust", () => {
   it("takes each certificate of a bundle and a directory once", async () => {

@@ -200,7 +200,10 @@ export class RegistryClient {
     }
   }
 
-  /** The place that a registry's answer points to. */
+  /**
+   * The place that a registry's answer points to.
+   * @throws ImageError `invalid` if there is none; `refused` if the way there would no longer be over TLS
+   */
   location({ request, headers }: HttpResponse): URL {
     if (!headers.location || !URL.canParse(headers.location, request.url.href)) {
       throw new ImageError("invalid", `${describe(request)}: the answer does not say where to go on`);
@@ -208,6 +211,9 @@ export class RegistryClient {
     const url = new URL(headers.location, request.url);
     // A registry behind a proxy may not know that it is spoken to over TLS.
     if (url.hostname === request.url.hostname && url.port === request.url.port) url.protocol = request.url.protocol;
+    if (request.url.protocol === "https:" && url.protocol !== "https:") {
+      throw new ImageError("refused", `${describe(request)}: redirected from https to ${url.origin}`);
+    }
     return url;
   }
 
@@ -231,11 +237,7 @@ export class RegistryClient {
         throw new ImageError("refused", `${describe(response.request)}: more than ${maxRedirects} redirects`);
       }
       discard(response);
-      const next = this.location(response);
-      if (root.protocol === "https:" && next.protocol !== "https:") {
-        throw new ImageError("refused", `${describe(response.request)}: redirected from https to ${next.origin}`);
-      }
-      url = next;
+      url = this.location(response);
     }
   }
 
