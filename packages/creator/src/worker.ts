@@ -128,7 +128,9 @@ class Worker {
   async #extendRun(request: ExtendRequest, context: Context): Promise<ExtendAnswer> {
     const { appDir, layersDir, platformDir, kanikoDir } = request.inputs;
     const cache = await this.#openCache(context);
-    const { images } = await openImageAccess(context, [request.runImage]);
+    // The launch cache is creator's, and must not be root's.
+    const inputs = { ...request.inputs, launchCacheDir: "" };
+    const { images } = await openImageAccess({ ...context, inputs }, [request.runImage]);
     const image = await images.open(request.runImage);
     if (image === undefined) throw new Error(`run image '${request.runImage}' not found`);
     const base = baseFrom(image);
