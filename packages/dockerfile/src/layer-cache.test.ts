@@ -1,9 +1,11 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { entryOf, inspect, type TarEntry, toBytePath } from "@lifecycle/layers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LayerCache } from "./layer-cache.ts";
+
+const twoHoursAgo = Date.now() / 1000 - 7200;
 
 describe("the cache of layers", () => {
   let directory: string;
@@ -50,16 +52,22 @@ describe("the cache of layers", () => {
     expect(await open().find("one")).toBeUndefined();
   });
 
-  it("deletes what is too old, and no longer needed", async () => {
+  it("deletes what is too old and no longer needed, but nothing that another process may be about to use", async () => {
     const cache = open();
     await cache.remember("one", { layer: await cache.keep(entries()) });
     writeFileSync(join(directory, "file"), "other");
     await cache.keep(entries());
+    const blobs = join(directory, "cache/blobs/sha256");
+    await open(0).prune();
+    expect(readdirSync(blobs)).toHaveLength(2);
+    for (const path of [blobs, join(directory, "cache/steps")]) {
+      for (const name of readdirSync(path)) utimesSync(join(path, name), twoHoursAgo, twoHoursAgo);
+    }
     await cache.prune();
-    expect(readdirSync(join(directory, "cache/blobs/sha256"))).toHaveLength(1);
+    expect(readdirSync(blobs)).toHaveLength(1);
     expect(await open().find("one")).toBeDefined();
     await open(0).prune();
-    expect(readdirSync(join(directory, "cache/blobs/sha256"))).toEqual([]);
+    expect(readdirSync(blobs)).toEqual([]);
     expect(readdirSync(join(directory, "cache/steps"))).toEqual([]);
   });
 

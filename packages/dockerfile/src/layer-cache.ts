@@ -1,10 +1,13 @@
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { closeSync, openSync, writeSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Digest, digestHex, isDigest } from "@lifecycle/image";
 import { gzip, type TarEntry, tarStream } from "@lifecycle/layers";
 import { type LayerFacts, LayerFile } from "./layer-file.ts";
+
+/** After how long what nobody refers to counts as left behind, in milliseconds. */
+const abandonedAfter = 60 * 60 * 1000;
 
 /** What an instruction did: a layer, or nothing that a layer could hold. */
 export interface CachedStep {
@@ -52,7 +55,7 @@ export class LayerCache {
   async keep(entries: readonly TarEntry[]): Promise<LayerFile | undefined> {
     if (entries.length === 0) return undefined;
     await mkdir(join(this.#directory, "blobs/sha256"), { recursive: true });
-    const temporary = join(this.#directory, `blobs/.new-${process.pid}-${Date.now()}`);
+    const temporary = join(this.#directory, `blobs/.new-${randomUUID()}`);
     try {
       const facts = await writeLayer(temporary, entries);
       const path = this.#blob(facts.digest);
@@ -69,21 +72,32 @@ export class LayerCache {
     const record: Record = { created: Date.now(), layer: facts };
     await mkdir(join(this.#directory, "steps"), { recursive: true });
     const path = this.#step(key);
-    await writeFile(`${path}.new`, JSON.stringify(record));
-    await rename(`${path}.new`, path);
+    const temporary = `${path}.${randomUUID()}`;
+    await writeFile(temporary, JSON.stringify(record));
+    await rename(temporary, path);
   }
 
-  /** Deletes what is too old, and layers that no step refers to. */
+  /**
+   * Deletes what is too old, and layers that no step refers to. What is young is left alone: another process, in another
+   * container, may be about to use it.
+   */
   async prune(): Promise<void> {
     const used = new Set<string>();
+    const remove = async (path: string): Promise<void> => {
+      const found = await stat(path).catch(() => undefined);
+      if (found !== undefined && found.mtimeMs + abandonedAfter < Date.now()) await rm(path, { force: true });
+    };
     for (const name of await namesIn(join(this.#directory, "steps"))) {
       const record = await this.#read(name.replace(/\.json$/, ""));
       if (record === undefined || record.created + this.#timeToLive <= Date.now()) {
-        await rm(join(this.#directory, "steps", name), { force: true });
+        await remove(join(this.#directory, "steps", name));
       } else if (record.layer !== null) used.add(digestHex(record.layer.digest));
     }
     for (const name of await namesIn(join(this.#directory, "blobs/sha256"))) {
-      if (!used.has(name)) await rm(join(this.#directory, "blobs/sha256", name), { force: true });
+      if (!used.has(name)) await remove(join(this.#directory, "blobs/sha256", name));
+    }
+    for (const name of await namesIn(join(this.#directory, "blobs"))) {
+      if (name.startsWith(".new-")) await remove(join(this.#directory, "blobs", name));
     }
   }
 
