@@ -99,9 +99,14 @@ export class RunMounts {
     if (caches === undefined || kept === undefined || kept === "") return;
     this.#undo.push(() => {
       if (this.#root.find(path)?.isDirectory() !== true) return;
-      mkdirSync(caches, { recursive: true });
-      rmSync(kept, { recursive: true, force: true });
-      moveTree(this.#root.host(path), kept);
+      try {
+        mkdirSync(caches, { recursive: true });
+        rmSync(kept, { recursive: true, force: true });
+        moveTree(this.#root.host(path), kept);
+      } catch {
+        // Another build brought its own back at the same time, or the disk is full: this one's is lost, as caches may be.
+        rmSync(kept, { recursive: true, force: true });
+      }
     });
   }
 
