@@ -18,6 +18,17 @@ const TIME = "@315532801";
  * @param {Record<string, unknown>} config the `config` part of the image's configuration
  */
 export async function writeLayout(root, directory, config) {
+  await writeImage(directory, await writeLayer(root, directory, ["--owner=0", "--group=0"]), config);
+}
+
+/**
+ * Writes a root file system as a layer, a blob of an OCI layout. The same root file system gives the same layer.
+ *
+ * @param {string} root
+ * @param {string} directory the layout's
+ * @param {string[]} options further ones for tar: who files belong to, what is left out
+ */
+export async function writeLayer(root, directory, options) {
   const blobs = join(directory, "blobs/sha256");
   await mkdir(blobs, { recursive: true });
 
@@ -25,8 +36,8 @@ export async function writeLayout(root, directory, config) {
   const digest = createHash("sha256");
   const compressed = new PassThrough().on("data", (chunk) => digest.update(chunk));
   const file = join(blobs, "layer");
-  const options = ["--sort=name", `--mtime=${TIME}`, "--owner=0", "--group=0", "--numeric-owner", "--format=ustar"];
-  const tar = spawn("tar", ["--create", ...options, "--directory", root, "."], {
+  const always = ["--sort=name", `--mtime=${TIME}`, "--numeric-owner", "--format=ustar"];
+  const tar = spawn("tar", ["--create", ...always, ...options, "--directory", root, "."], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const ended = new Promise((resolve, reject) => {
@@ -35,13 +46,24 @@ export async function writeLayout(root, directory, config) {
   });
   tar.stdout.on("data", (chunk) => diffId.update(chunk));
   await Promise.all([ended, pipeline(tar.stdout, createGzip(), compressed, createWriteStream(file))]);
-  const layer = {
+  const descriptor = {
     mediaType: "application/vnd.oci.image.layer.v1.tar+gzip",
     digest: `sha256:${digest.digest("hex")}`,
     size: (await stat(file)).size,
   };
-  await rename(file, join(blobs, layer.digest.slice("sha256:".length)));
+  await rename(file, join(blobs, descriptor.digest.slice("sha256:".length)));
+  return { descriptor, diffId: `sha256:${diffId.digest("hex")}` };
+}
 
+/**
+ * Writes an image of one layer, whose blob lies there already, in OCI layout.
+ *
+ * @param {string} directory the layout's
+ * @param {{ descriptor: object, diffId: string }} layer
+ * @param {Record<string, unknown>} config the `config` part of the image's configuration
+ */
+export async function writeImage(directory, layer, config) {
+  const blobs = join(directory, "blobs/sha256");
   const json = async (mediaType, value) => {
     const content = JSON.stringify(value);
     const hex = createHash("sha256").update(content).digest("hex");
@@ -53,11 +75,12 @@ export async function writeLayout(root, directory, config) {
     architecture: "amd64",
     os: "linux",
     config,
-    rootfs: { type: "layers", diff_ids: [`sha256:${diffId.digest("hex")}`] },
+    rootfs: { type: "layers", diff_ids: [layer.diffId] },
     history: [{ created: "1980-01-01T00:00:01Z", created_by: "Debian packages" }],
   });
   const mediaType = "application/vnd.oci.image.manifest.v1+json";
-  const manifest = await json(mediaType, { schemaVersion: 2, mediaType, config: configuration, layers: [layer] });
+  const layers = [layer.descriptor];
+  const manifest = await json(mediaType, { schemaVersion: 2, mediaType, config: configuration, layers });
   await writeFile(join(directory, "oci-layout"), JSON.stringify({ imageLayoutVersion: "1.0.0" }));
   await writeFile(
     join(directory, "index.json"),

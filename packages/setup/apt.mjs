@@ -77,14 +77,22 @@ export class Apt {
 
   /** Repositories of Debian's main archive among the machine's sources, without their trailing slash. */
   debianMirrors() {
+    return [...new Set(this.debianArchives().map(({ mirror }) => mirror))];
+  }
+
+  /**
+   * What of Debian's main archive is among the machine's sources.
+   * @returns {{ mirror: string, suite: string }[]} `mirror` without trailing slash; `suite`: `bookworm`
+   */
+  debianArchives() {
     const targets = this.#run("apt-get", ["indextargets"], "list the package sources").split("\n\n");
-    const mirrors = targets
+    return targets
       .map(
         (target) => new Map(target.split("\n").map((line) => [line.split(": ", 1)[0], line.replace(/^[^:]*: /, "")])),
       )
       .filter((t) => t.get("Origin") === "Debian" && t.get("Label") === "Debian" && t.get("Component") === "main")
-      .map((t) => (t.get("Repo-URI") ?? "").replace(/\/$/, ""));
-    return [...new Set(mirrors)].filter((mirror) => mirror !== "");
+      .map((t) => ({ mirror: (t.get("Repo-URI") ?? "").replace(/\/$/, ""), suite: t.get("Codename") ?? "" }))
+      .filter(({ mirror, suite }) => mirror !== "" && suite !== "");
   }
 
   #run(command, args, purpose) {

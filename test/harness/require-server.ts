@@ -3,6 +3,7 @@ import { delimiter, join } from "node:path";
 
 /** The real programs that black-box tests speak to: what each consists of, and the Debian package that has it. */
 const SERVERS = {
+  debootstrap: { programs: ["debootstrap"], package: "debootstrap", root: true },
   "docker-registry": { programs: ["docker-registry"], package: "docker-registry", root: false },
   dockerd: { programs: ["dockerd", "docker"], package: "docker.io", root: true },
   openssl: { programs: ["openssl"], package: "openssl", root: false },
