@@ -322,6 +322,22 @@ describe.runIf(canRun)("creator", () => {
     expect(second).toContain("Reusing cache layer 'test/app:cached'\n");
   });
 
+  it("puts back into a cache image what its registry has lost", async () => {
+    const flags = ["-cache-image", name("lossy-cache")];
+    await built(name("lossy"), flags);
+    const { manifest } = await inspectImage(`docker://${name("lossy-cache")}`, registry);
+    for (const { digest } of manifest.layers) {
+      const lost = await fetch(`${registry.url}/v2/lossy-cache/blobs/${digest}`, { method: "DELETE" });
+      expect(lost.status).toBe(202);
+    }
+    const second = await built(name("lossy"), flags);
+    expect(second).toContain("Skipping restore for layer test/app:cached: failed to find cache layer");
+    expect(second).not.toContain("cached has content");
+    const third = await built(name("lossy"), flags);
+    expect(third).toContain("cached has content\n");
+    expect(third).not.toContain("Skipping");
+  });
+
   it.each(["0.9", "0.13"])("restores nothing with -skip-restore, at Platform API %s", async (api) => {
     const image = name("skipped", api);
     const flags = ["-cache-dir", runner.cacheDir];

@@ -18,6 +18,9 @@ export interface Layer {
   /** The size of the tar in bytes, where it is known. */
   readonly size?: number;
 
+  /** Whether the store that the layer comes from has its blob; only where it can be asked without reading the blob. */
+  isHeld?(): Promise<boolean>;
+
   /**
    * The blob: the bytes that `descriptor` describes, or for a new layer a gzip stream of the tar.
    * For a stored layer it ends with an ImageError `corrupt` if digest or size are not the descriptor's.

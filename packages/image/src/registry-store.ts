@@ -21,7 +21,7 @@ import { RegistryClient } from "./registry/client.ts";
 import { discard, HttpClient, readBody } from "./registry/http.ts";
 import type { Proxies } from "./registry/proxy.ts";
 import type { Trust } from "./registry/trust.ts";
-import { tryUpload, upload } from "./registry/upload.ts";
+import { hasBlob, tryUpload, upload } from "./registry/upload.ts";
 import { saveFailure } from "./save-failure.ts";
 import type { ImageStore, SavedImage } from "./store.ts";
 import { StoredImage, StoredLayer } from "./stored-image.ts";
@@ -244,6 +244,10 @@ class RegistryLayer extends StoredLayer {
 
   compressed(): AsyncIterable<Uint8Array> {
     return this.#client.blob(this.#repository, this.descriptor);
+  }
+
+  isHeld(): Promise<boolean> {
+    return hasBlob(this.#client, this.#repository, this.descriptor.digest, "pull");
   }
 
   /** The repository to mount the layer from; undefined if it is in another registry. */

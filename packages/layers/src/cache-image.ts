@@ -83,9 +83,12 @@ export class CacheImage implements Cache {
     if (!this.#has(diffId)) this.#draft.reuseLayer(diffId);
   }
 
-  /** Whether the layer is there; its bytes are verified when they are read, which the store does. */
+  /**
+   * Makes sure that the store has the layer, which a registry may have lost; its bytes are verified when they are read,
+   * which the store does.
+   */
   async verifyLayer(diffId: string): Promise<void> {
-    this.#find(diffId);
+    if ((await this.#find(diffId).isHeld?.()) === false) throw missing(diffId);
   }
 
   async *retrieveLayer(diffId: string): AsyncGenerator<Uint8Array> {

@@ -40,7 +40,7 @@ export async function upload(
 ): Promise<UploadedBlob> {
   const { descriptor, mountFrom, name } = source;
   if (descriptor !== undefined) {
-    if (await hasBlob(client, repository, descriptor.digest, signal)) return descriptor;
+    if (await hasBlob(client, repository, descriptor.digest, "push,pull", signal)) return descriptor;
     const elsewhere = mountFrom !== undefined && mountFrom !== repository;
     if (elsewhere && (await mount(client, repository, descriptor.digest, mountFrom, signal))) return descriptor;
   }
@@ -62,17 +62,19 @@ export async function tryUpload(client: RegistryClient, repository: string): Pro
   await cancel(client, repository, location);
 }
 
-async function hasBlob(
+/** Whether a repository has a blob. */
+export async function hasBlob(
   client: RegistryClient,
   repository: string,
   digest: Digest,
-  signal: AbortSignal | undefined,
+  actions: "pull" | "push,pull",
+  signal?: AbortSignal,
 ): Promise<boolean> {
   const response = await client.request({
     method: "HEAD",
     target: `/v2/${repository}/blobs/${digest}`,
     repository,
-    actions: "push,pull",
+    actions,
     expect: [200, 404],
     signal,
   });
@@ -159,7 +161,8 @@ class BlobUpload {
         await backoff.wait(error);
         if (this.#complete && this.#whole !== undefined) {
           // The answer to the last request may have been lost, not the request.
-          if (await hasBlob(this.#client, this.#repository, this.#whole.digest, this.#signal)) return this.#whole;
+          const { digest } = this.#whole;
+          if (await hasBlob(this.#client, this.#repository, digest, "push,pull", this.#signal)) return this.#whole;
         } else if (await this.#findOffset()) {
           backoff.reset();
         }
