@@ -1,12 +1,14 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
-import { chmod, chown, mkdir } from "node:fs/promises";
+import { chmod, chown, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { type Digest, digestHex, digestOf } from "../packages/image/src/index.ts";
 import { PHASE_USER, PhaseRunner } from "./harness/phase-runner.ts";
 import { type Registry, type RegistryOptions, startRegistry } from "./harness/registry.ts";
 import { requireServer } from "./harness/require-server.ts";
 import type { Outcome } from "./harness/run.ts";
-import { type InspectedImage, inspectImage } from "./harness/skopeo.ts";
+import { copyImage, type InspectedImage, inspectImage } from "./harness/skopeo.ts";
 import { pushSmallRunImage } from "./harness/small-run-image.ts";
 import { unpackImage } from "./harness/umoci.ts";
 
@@ -336,6 +338,36 @@ describe.runIf(canRun)("creator", () => {
     const third = await built(name("lossy"), flags);
     expect(third).toContain("cached has content\n");
     expect(third).not.toContain("Skipping");
+  });
+
+  it("mends what was damaged in a layout since the last build", async () => {
+    const layouts = join(runner.cacheDir, "layouts");
+    await mkdir(join(layouts, "registry.example/run"), { recursive: true });
+    await copyImage(`docker://${runImage}`, `oci:${layouts}/registry.example/run/1`, { from: registry });
+    if (process.getuid?.() === 0) await chown(layouts, PHASE_USER.uid, PHASE_USER.gid);
+    if (process.getuid?.() === 0) await chown(join(layouts, "registry.example"), PHASE_USER.uid, PHASE_USER.gid);
+    const build = async () => {
+      const flags = ["-layout", "-layout-dir", layouts, "-run-image", "registry.example/run:1"];
+      await built("registry.example/app:1", flags, { CNB_EXPERIMENTAL_MODE: "quiet" });
+    };
+    const blobs = join(layouts, "registry.example/app/1/blobs/sha256");
+    const contents = () => readdirSync(blobs).map((digest) => [digest, digestOf(readFileSync(join(blobs, digest)))]);
+    await build();
+    const whole = contents();
+    const { manifests } = JSON.parse(readFileSync(join(blobs, "../../index.json"), "utf8"));
+    const manifest = JSON.parse(readFileSync(join(blobs, digestHex(manifests[0].digest)), "utf8"));
+    const damage = async (layers: { digest: Digest; size: number }[]) => {
+      for (const { digest, size } of layers) await writeFile(join(blobs, digestHex(digest)), Buffer.alloc(size));
+      expect(contents()).not.toEqual(whole);
+    };
+    const isSbom = ({ digest }: { digest: Digest }) =>
+      gunzipSync(readFileSync(join(blobs, digestHex(digest)))).includes("/sbom/launch");
+    await damage(manifest.layers.filter((layer: { digest: Digest }) => !isSbom(layer)));
+    await build();
+    expect(contents()).toEqual(whole);
+    await damage(manifest.layers);
+    await build();
+    expect(contents()).toEqual(whole);
   });
 
   it.each(["0.9", "0.13"])("restores nothing with -skip-restore, at Platform API %s", async (api) => {

@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Image, ImageError, type ImageStore } from "@lifecycle/image";
 import { extract, LayerError } from "@lifecycle/layers";
@@ -44,8 +45,9 @@ export async function analyze(options: AnalyzeOptions): Promise<Analyzed> {
     throw failedTo("initialize analyzer", error, ExitCode.analyzeError);
   });
   return timed("Analyzer", options.logger, async () => {
-    const { reference, layersMetadata } = readPrevious(options, images.previous);
-    await restoreSbom(options, images.previous, layersMetadata);
+    const previous = readPrevious(options, images.previous);
+    const isWhole = await restoreSbom(options, images.previous, previous.layersMetadata);
+    const { reference, layersMetadata } = isWhole ? previous : noPrevious;
     const runImage = describeRunImage(options, images.run);
     return { previousImage: { reference }, layersMetadata, runImage };
   }).catch((error: unknown) => {
@@ -103,29 +105,31 @@ async function openPrevious({ images, previousImage }: AnalyzeOptions): Promise<
   }
 }
 
+/** What is known of a previous image that is not there. */
+const noPrevious = { reference: "", layersMetadata: EMPTY_LAYERS_METADATA };
+
 /** The previous image's name and what its label says of its layers; both empty when it or the label cannot be read. */
 function readPrevious(
   { previousImage, nameOf, logger }: AnalyzeOptions,
   image: Image | ImageError | undefined,
 ): { reference: string; layersMetadata: LayersMetadata } {
-  const nothing = { reference: "", layersMetadata: EMPTY_LAYERS_METADATA };
   if (previousImage === "") {
-    return nothing;
+    return noPrevious;
   }
   if (image instanceof ImageError) {
     logger.info(`Ignoring image ${JSON.stringify(nameOf(previousImage))} because it was corrupt`);
     logger.debug(image.message);
-    return nothing;
+    return noPrevious;
   }
   const reference = identify(nameOf(previousImage), image, logger);
   const label = image?.labels.get(LIFECYCLE_METADATA_LABEL) ?? "";
   if (label === "") {
-    return { ...nothing, reference };
+    return { ...noPrevious, reference };
   }
   try {
     return { reference, layersMetadata: parseLayersMetadataLabel(label) };
   } catch {
-    return nothing;
+    return noPrevious;
   }
 }
 
@@ -139,11 +143,12 @@ function identify(name: string, image: Image | undefined, logger: Logger): strin
   return image.identifier;
 }
 
+/** @returns false if the image turns out not to be whole, so that none of its layers should be counted on */
 async function restoreSbom(
   { platformApi, skipLayers, layersDir, logger }: AnalyzeOptions,
   image: Image | ImageError | undefined,
   { sbom }: LayersMetadata,
-): Promise<void> {
+): Promise<boolean> {
   if (
     platformApi.lessThan("0.8") ||
     skipLayers ||
@@ -152,7 +157,7 @@ async function restoreSbom(
     sbom === undefined ||
     sbom.sha === ""
   ) {
-    return;
+    return true;
   }
   logger.info("Restoring data for SBOM from previous image");
   logger.debug(`Retrieving previous image SBOM layer for ${JSON.stringify(sbom.sha)}`);
@@ -164,11 +169,17 @@ async function restoreSbom(
       );
     }
     await extract(layer.uncompressed(), { trusted: layersDir, within: join(layersDir, "sbom") });
+    return true;
   } catch (error) {
     if (error instanceof LayerError && error.code === "refused") {
       // such as an image whose layers directory was another one; its SBOM files are made anew
       logger.warn(`Skipping restore of SBOM from previous image: ${error.message}`);
-      return;
+      return true;
+    }
+    if (error instanceof ImageError && (error.code === "corrupt" || error.code === "not-found")) {
+      logger.warn(`Ignoring image ${JSON.stringify(image.name)} because it was corrupt: ${error.message}`);
+      await rm(join(layersDir, "sbom"), { recursive: true, force: true });
+      return false;
     }
     throw inContext("retrieving launch SBOM layer", error);
   }

@@ -95,6 +95,8 @@ export class LayoutWriter {
   readonly #blobs = new Set<Digest>();
   readonly #temporary = new Set<string>();
   readonly #written: string[] = [];
+  /** When the layout was last whole, in milliseconds of the epoch: when its index was written. */
+  #wholeSince = -Infinity;
   #firstDirectory: string | undefined;
 
   /** @param layout the layout's directory; made if it does not exist */
@@ -111,6 +113,8 @@ export class LayoutWriter {
     } catch (error) {
       throw fileError(error, blobs);
     }
+    const index = await stat(join(this.#layout, "index.json")).catch(() => undefined);
+    this.#wholeSince = index?.ctimeMs ?? -Infinity;
   }
 
   /**
@@ -177,10 +181,20 @@ export class LayoutWriter {
     }
   }
 
+  /**
+   * Whether the layout has a blob. Blobs are written before the index that stands for them, so one that has not changed
+   * since then is taken as it is; others are read. What large layers cost does not grow while nobody touches them.
+   */
   async #has({ digest, size }: { digest: Digest; size: number }): Promise<boolean> {
+    const path = blobPath(this.#layout, digest);
+    const stats = await stat(path).catch(() => undefined);
+    if (stats?.size !== size) return false;
+    if (stats.ctimeMs <= this.#wholeSince) return true;
     try {
-      return (await stat(blobPath(this.#layout, digest))).size === size;
-    } catch {
+      for await (const _ of verified(readFileBytes(path), digest, size, path));
+      return true;
+    } catch (error) {
+      if (!(error instanceof ImageError) || error.code !== "corrupt") throw error;
       return false;
     }
   }

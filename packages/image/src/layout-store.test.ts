@@ -1,9 +1,10 @@
-import { randomUUID } from "node:crypto";
-import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { randomBytes, randomUUID } from "node:crypto";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
   digestOf,
   type Image,
@@ -196,6 +197,47 @@ test("a damaged blob is noticed", async () => {
   await expect(textOf(layer)).rejects.toMatchObject({ code: "corrupt" });
   await writeFile(path, blob.subarray(1));
   await expect(textOf(layer)).rejects.toThrow(/expected \d+ bytes/);
+});
+
+describe("a reused blob that was damaged since", () => {
+  const content = randomBytes(1000).toString("hex");
+
+  async function damaged(): Promise<Image> {
+    await store.save(draftOf(newLayer(content)), ["app"]);
+    const image = await opened("app");
+    const path = blobPath(store.pathOf("app"), image.layers[0]?.descriptor?.digest ?? digestOf(""));
+    const { size } = await stat(path);
+    // Not in the same tick of the file system's clock.
+    await sleep(20);
+    await writeFile(path, Buffer.alloc(size));
+    return image;
+  }
+
+  test("is written again, where the layer is at hand", async () => {
+    const previousImage = await damaged();
+    const draft = new ImageDraft({ platform, previousImage });
+    draft.reuseLayer(digestOf(content), undefined, newLayer(content));
+    await store.save(draft, ["app"]);
+    const image = await opened("app");
+    expect(image.identifier).toBe(previousImage.identifier);
+    expect(await textOf(image.layers[0])).toBe(content);
+  });
+
+  test("is not stored again, where there is nothing else", async () => {
+    const previousImage = await damaged();
+    const draft = new ImageDraft({ platform, previousImage });
+    draft.reuseLayer(digestOf(content));
+    await expect(store.save(draft, ["app"])).rejects.toThrow(/blobs\/sha256\/.*: expected digest sha256:/);
+  });
+
+  test("comes from the image that it was copied from", async () => {
+    const base = await damaged();
+    await store.save(draftOf(newLayer(content)), ["base"]);
+    const draft = new ImageDraft({ base: await opened("base") });
+    await store.save(draft, ["app"]);
+    expect(await textOf((await opened("app")).layers[0])).toBe(content);
+    expect((await opened("app")).layers[0]?.descriptor).toEqual(base.layers[0]?.descriptor);
+  });
 });
 
 test("a failed save leaves the old image as it was, and nothing else", async () => {

@@ -117,17 +117,31 @@ async function writeLayout(
   const writer = new LayoutWriter(place.path, listener);
   try {
     await writer.begin();
-    const storedOf = (layer: Layer) => (layer.descriptor === undefined ? known.get(layer.diffId) : layer);
+    /** By their digests: reused layers that were damaged, as they were written again. */
+    const mended = new Map<Digest, LayoutLayer>();
+    const storedOf = (layer: Layer) =>
+      layer.descriptor === undefined ? known.get(layer.diffId) : (mended.get(layer.descriptor.digest) ?? layer);
     const distinct = new Map(draft.layers.map((layer) => [layer.descriptor?.digest ?? layer.diffId, layer]));
+    const writeNew = async (layer: Layer, signal: AbortSignal): Promise<LayoutLayer> => {
+      const { diffId, size } = layer;
+      const blob = await writer.writeBlob(undefined, { name: diffId, atMost: size }, () => layer.compressed(), signal);
+      return new LayoutLayer(diffId, { mediaType: gzipLayerType(draft.family), ...blob }, place.path);
+    };
     const write = async (layer: Layer, signal: AbortSignal): Promise<void> => {
       const stored = storedOf(layer);
+      if (stored?.descriptor === undefined) {
+        known.set(layer.diffId, await writeNew(layer, signal));
+        return;
+      }
       if (stored instanceof LayoutLayer && !(await stored.isHeld())) return;
-      const name = stored?.descriptor?.digest ?? layer.diffId;
-      const open = () => (stored ?? layer).compressed();
-      const blob = await writer.writeBlob(stored?.descriptor, { name, atMost: layer.size }, open, signal);
-      if (stored !== undefined) return;
-      const descriptor = { mediaType: gzipLayerType(draft.family), ...blob };
-      known.set(layer.diffId, new LayoutLayer(layer.diffId, descriptor, place.path));
+      const { digest } = stored.descriptor;
+      try {
+        await writer.writeBlob(stored.descriptor, { name: digest }, () => stored.compressed(), signal);
+      } catch (error) {
+        const made = draft.madeLayer(layer.diffId);
+        if (made === undefined || !(error instanceof ImageError) || error.code !== "corrupt") throw error;
+        mended.set(digest, await writeNew(made, signal));
+      }
     };
     await mapBounded([...distinct.values()], parallelWrites, write, outer);
 
