@@ -57,8 +57,8 @@ export async function makeRunRoot(root) {
 }
 
 /** Where a platform mounts what a build reads and writes, and the files that a machine's network is described by. */
-const MOUNT_POINTS = ["workspace", "layers", "platform", "cache", "images", "cnb/lifecycle", "cnb/buildpacks"];
-const NETWORK_FILES = ["etc/hosts", "etc/resolv.conf"];
+export const MOUNT_POINTS = ["workspace", "layers", "platform", "cache", "images", "cnb/lifecycle", "cnb/buildpacks"];
+export const NETWORK_FILES = ["etc/hosts", "etc/resolv.conf"];
 
 /** Adds what the build image has beyond the run image to a root file system that {@link makeRunRoot} made. */
 export async function addBuildTools(root) {
