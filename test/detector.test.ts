@@ -92,6 +92,17 @@ describe("a group that passes", () => {
     }
   });
 
+  it("warns of a reserved character in the execution environment from Platform API 0.15 on", async () => {
+    const warned = async (api: string) => {
+      const env = { CNB_PLATFORM_API: api, CNB_EXEC_ENV: "test/unit" };
+      const { code, stdout } = await detect(orderOf(["passes"]), [], env);
+      expect(code).toBe(0);
+      return stdout.includes("CNB_EXEC_ENV should not contain '/', which is reserved: \"test/unit\"");
+    };
+    expect(await warned("0.14")).toBe(false);
+    expect(await warned("0.15")).toBe(true);
+  });
+
   it("has the system buildpacks around it from Platform API 0.15 on", async () => {
     const system = await runner.write(
       "system.toml",

@@ -23,8 +23,9 @@ const checks = {
     checkSameRegistry,
     checkParallelExport,
   ],
-  build: [],
+  build: [checkExecEnv],
   create: [
+    checkExecEnv,
     requireOutputImage,
     requireLayoutDir,
     fillPreviousImage,
@@ -35,7 +36,7 @@ const checks = {
     checkSameRegistry,
     checkParallelExport,
   ],
-  detect: [],
+  detect: [checkExecEnv],
   export: [
     requireOutputImage,
     requireLayoutDir,
@@ -140,6 +141,13 @@ function requireExtendKind({ inputs }: PhaseContext): void {
   }
   if (inputs.extendKind !== "build" && inputs.extendKind !== "run") {
     throw new Error(`-kind has to be build or run, not ${JSON.stringify(inputs.extendKind)}`);
+  }
+}
+
+/** The reference takes any name, and so may buildpacks that exist. */
+function checkExecEnv({ inputs, logger }: PhaseContext): void {
+  if (inputs.platformApi.atLeast("0.15") && inputs.execEnv.includes("/")) {
+    logger.warn(`${ENV.execEnv} should not contain '/', which is reserved: ${JSON.stringify(inputs.execEnv)}`);
   }
 }
 

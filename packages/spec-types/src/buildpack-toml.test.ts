@@ -3,6 +3,18 @@ import { buildpackTargets, parseBuildpackDescriptor, type Target } from "./build
 import { extensionTargets, parseExtensionDescriptor } from "./extension-toml.ts";
 
 describe("buildpack.toml", () => {
+  it("names execution environments as the reference or as the spec does", () => {
+    const execEnvOf = (text: string) => parseBuildpackDescriptor(`[buildpack]\n${text}`, "f").buildpack.execEnv;
+    expect(execEnvOf('exec-env = ["test", "production"]')).toEqual(["test", "production"]);
+    expect(execEnvOf('[[buildpack.exec-env]]\nname = "test"\n[[buildpack.exec-env]]\nname = "*"')).toEqual([
+      "test",
+      "*",
+    ]);
+    expect(() => execEnvOf("[[buildpack.exec-env]]\nid = 'test'")).toThrow(
+      "f:2:3: buildpack.exec-env[0]: expected a string, or a table with a name",
+    );
+  });
+
   it("is read whole", () => {
     const text = `api = "0.10"
 [buildpack]

@@ -85,7 +85,8 @@ export function readModuleInfo(reader: Reader): ModuleInfo {
     version: reader.string("version"),
     ...(homepage !== undefined && { homepage }),
     clearEnv: reader.boolean("clear-env"),
-    execEnv: reader.strings("exec-env"),
+    // The spec has tables with a name; the reference, and with it all buildpacks, strings.
+    execEnv: reader.names("exec-env"),
   };
 }
 

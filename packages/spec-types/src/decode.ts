@@ -89,6 +89,19 @@ export class Reader {
     });
   }
 
+  /** As {@link strings}; a table in place of a string stands for its `name`. */
+  names(key: string): readonly string[] {
+    return (
+      this.#array(key)?.map((element, index) => {
+        const name = isTable(element) ? element.name : element;
+        if (typeof name !== "string") {
+          throw this.#mismatch(key, "a string, or a table with a name", element, index);
+        }
+        return name;
+      }) ?? []
+    );
+  }
+
   /** An array of tables, each as `read` makes it; empty if there is none. */
   tables<T>(key: string, read: (reader: Reader) => T): readonly T[] {
     return this.optionalTables(key, read) ?? [];
