@@ -14,6 +14,9 @@ const DOCUMENT = '{"name": "a document", "author": "nobody"}';
 /** What samples/fetch makes of it. */
 const FIELDS = "author: nobody\nname: a document\n";
 
+/** What the RUN instructions of the extension test/counts ask for. */
+const COUNTED = ["/build/first", "/build/second", "/run/first"];
+
 /** Ways from an application's source to an image of the daemon's. */
 const WAYS = ["the phases one by one", "creator", "creator with a daemon", "creator with a layout"] as const;
 type Way = (typeof WAYS)[number];
@@ -40,7 +43,7 @@ describe.runIf(canRun)("image extensions", () => {
   beforeAll(async () => {
     server = await startFileServer();
     server.files.set("/document", DOCUMENT);
-    for (const name of ["/first", "/second"]) server.files.set(name, name);
+    for (const name of COUNTED) server.files.set(name, name);
     builder = await ExtensionBuilder.create();
   });
 
@@ -139,7 +142,7 @@ describe.runIf(canRun)("image extensions", () => {
         await rm(join(work, "run"), { recursive: true });
       }
       await giveToBuildUser(join(work, "layout"));
-      await create(["-layout", "-layout-dir", "/files/layout"], { env: { CNB_EXPERIMENTAL_MODE: "quiet" } });
+      await create(["-layout", "-layout-dir", "/files/layout"]);
       await cp(place(image), join(work, "image"), { recursive: true });
       const loaded = await builder.loadFrom(`oci:${join(work, "image")}`);
       return { loaded, found: await inspectImage(`oci:${join(work, "image")}`), output: files.output };
@@ -151,8 +154,11 @@ describe.runIf(canRun)("image extensions", () => {
   }
 
   describe.each(Object.entries(scenarios))("that %s", (scenario, { source, runImage, extended, rebasable, effect }) => {
+    const built = new Map<Way, InspectedImage>();
+
     it.each(WAYS)("work with %s", async (way) => {
       const { loaded, found } = await build(way, nameOf(scenario, way), source());
+      built.set(way, found);
       await effect(loaded);
 
       const run = await inspectImage(`docker://${runImage()}`, builder.registry);
@@ -160,17 +166,33 @@ describe.runIf(canRun)("image extensions", () => {
       const below = run.config.rootfs.diff_ids.length;
       expect(rootfs.diff_ids.slice(0, below)).toEqual(run.config.rootfs.diff_ids);
       expect(found.manifest.layers).toHaveLength(rootfs.diff_ids.length);
-      const made = history.filter((entry) => entry.empty_layer !== true);
-      expect(made).toHaveLength(rootfs.diff_ids.length);
-      const byExtensions = made.flatMap(
-        ({ created_by = "" }) => /Created by extension: (.*)$/.exec(created_by)?.[1] ?? [],
-      );
-      expect([...new Set(byExtensions)]).toEqual(extended);
+      expect(history.filter((entry) => entry.empty_layer !== true)).toHaveLength(rootfs.diff_ids.length);
+      const extensions = rootfs.diff_ids.flatMap((_, index) => byExtension(found, index) ?? []);
+      expect([...new Set(extensions)]).toEqual(extended);
       expect(config.User).toBe("1000:1000");
       expect(config.Labels?.["io.buildpacks.rebasable"]).toBe(rebasable);
       const { runImage: metadata } = JSON.parse(config.Labels?.["io.buildpacks.lifecycle.metadata"] ?? "");
       // what a rebase exchanges ends with the run image's own layers, unless nothing above may be kept
       expect(metadata.topLayer).toBe(run.config.rootfs.diff_ids.at(-1));
+
+      const [inspected] = JSON.parse(await builder.daemon.docker("image", "inspect", loaded));
+      expect(inspected.RootFS.Layers).toEqual(rootfs.diff_ids);
+      expect(inspected.Config).toMatchObject({ User: config.User, Env: config.Env, Labels: config.Labels });
+    });
+
+    it("make the same layers in all these ways", () => {
+      const layersOf = (way: Way) => built.get(way)?.config.rootfs.diff_ids ?? [];
+      const expected = layersOf("creator");
+      expect(expected).not.toEqual([]);
+      for (const way of ["creator with a daemon", "creator with a layout"] as const) {
+        expect(layersOf(way), way).toEqual(expected);
+      }
+      // What a RUN opens for writing and leaves as it was is a change where nobody knows what it was: in a container.
+      const phases = layersOf("the phases one by one");
+      expect(phases).toHaveLength(expected.length);
+      for (const [index, layer] of expected.entries()) {
+        if (byExtension(built.get("creator"), index) === undefined) expect(phases[index]).toBe(layer);
+      }
     });
   });
 
@@ -210,7 +232,7 @@ describe.runIf(canRun)("image extensions", () => {
     const name = nameOf(way, kept);
     const image = builder.name(name);
     const source: BuildSource = {
-      files: { Procfile: 'web: cat "$FETCHED_FILE"', "Aptfile.build": "curl lua5.4 lua-cjson" },
+      files: { Procfile: 'web: cat "$FETCHED_FILE"', "Aptfile.build": "curl lua5.4 lua-cjson", Aptfile: "curl" },
       env: { ...fetching(), BP_COUNTER_URL: server.url },
       extensions: ["counts"],
       ...(kept === "a cache directory" && { kaniko: false }),
@@ -218,14 +240,14 @@ describe.runIf(canRun)("image extensions", () => {
     const buildOnce = async (files: ExtensionBuild) => {
       if (way === "creator") expect(await files.creator(image), files.output).toMatchObject({ code: 0 });
       else await files.phases(image);
-      const runs = server.requests.filter((path) => path === "/first" || path === "/second").length;
+      const runs = server.requests.filter((path) => COUNTED.includes(path)).sort();
       const uploads = builder.registry.log().split(`"PUT /v2/samples/${name}/blobs/uploads`).length - 1;
       return { runs, uploads, digest: (await inspectImage(`docker://${image}`, builder.registry)).digest };
     };
     server.requests.length = 0;
     await using first = await builder.start(source);
     const once = await buildOnce(first);
-    expect(once.runs).toBe(2);
+    expect(once.runs).toEqual(COUNTED);
     expect(once.uploads).toBeGreaterThan(0);
     const { cache } = first.volumes;
     await using second = await builder.start({ ...source, cache, kaniko: first.kaniko ?? false });
@@ -287,7 +309,9 @@ describe.runIf(canRun)("image extensions", () => {
       expect(code, stdout).toBe(0);
     });
 
-    it.each(WAYS_TO_EXTEND)("an endless RUN ends with SIGTERM, and nothing of it is left: %s", async (way) => {
+    it.each(
+      WAYS_TO_EXTEND.flatMap((way) => [[way, "the first process there is"] as const, [way, "one of many"] as const]),
+    )("an endless RUN ends with SIGTERM, and nothing of it is left: %s, which is %s", async (way, place) => {
       const sleep = `sleep ${300_000 + process.pid}.${way.length}`;
       const lines = ["USER root", `RUN ${sleep} & setsid ${sleep} & echo "go""ing"; ${sleep}`];
       await using files = await withDockerfile("run", lines);
@@ -297,9 +321,11 @@ describe.runIf(canRun)("image extensions", () => {
         way === "extender"
           ? ["extender", "-kind", "run"]
           : ["creator", "-cache-dir", "/cache", "-run-image", builder.runImage, image];
-      // In the machine's own process namespace nobody else ends what the executable leaves running.
+      // In the machine's own process namespace nobody else ends what the executable leaves running; in one of its own it
+      // gets only the signals that it asks for.
+      const flags = place === "one of many" ? ["--pid=host"] : [];
       const container = await startContainer(builder.daemon, {
-        ...files.options(command, { as: "root", env: builder.auth, flags: ["--pid=host"] }),
+        ...files.options(command, { as: "root", env: builder.auth, flags }),
         ...(way === "extender" && { image: await builder.load(builder.runImage) }),
       });
       try {
@@ -374,6 +400,31 @@ describe.runIf(canRun)("image extensions", () => {
     });
   });
 
+  it.each(["0.12", "0.13", "0.15"])("both images are extended at Platform API %s", async (platformApi) => {
+    const start = `ARG base_image\nFROM \${base_image}\nARG user_id=1\nARG group_id=1\nUSER root\n`;
+    const end = `USER \${user_id}:\${group_id}\nLABEL io.buildpacks.rebasable=true\n`;
+    await using files = await builder.start({
+      files: {
+        Procfile: "web: cat /etc/made-for-run",
+        "dockerfiles/build.Dockerfile": `${start}RUN echo build >/etc/made-for-build\n${end}`,
+        "dockerfiles/run.Dockerfile": `${start}RUN echo run >/etc/made-for-run; test ! -e /etc/made-for-build\n${end}`,
+      },
+      buildpacks: ["looks"],
+      platformApi,
+    });
+    const images = [];
+    for (const way of ["phases", "creator"] as const) {
+      const image = builder.name(`api-${way}-${platformApi}`);
+      if (way === "phases") await files.phases(image);
+      else expect(await files.creator(image), files.output).toMatchObject({ code: 0 });
+      expect(files.output).toContain("looks: build\n");
+      files.output = "";
+      expect(await builder.outputOf(await builder.load(image))).toBe("run\n");
+      images.push((await inspectImage(`docker://${image}`, builder.registry)).config);
+    }
+    expect(images[1]).toEqual(images[0]);
+  });
+
   it("an ordinary user's creator can switch the run image", async () => {
     const image = builder.name("switched");
     const { source, effect } = scenarios["switch the run image"] as Scenario;
@@ -398,6 +449,12 @@ describe.runIf(canRun)("image extensions", () => {
     expect(told).toEqual(programs.map((program) => `tells ${program}: 1000:1000, 0000000000000000`));
   });
 });
+
+/** The extension that made a layer, by what the image's history says. */
+function byExtension(image: InspectedImage | undefined, layer: number): string | undefined {
+  const history = image?.config.history?.filter((entry) => entry.empty_layer !== true);
+  return /Created by extension: (.*)$/.exec(history?.[layer]?.created_by ?? "")?.[1];
+}
 
 /** A name for an image. */
 function nameOf(...parts: readonly string[]): string {

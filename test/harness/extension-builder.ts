@@ -38,8 +38,10 @@ export class ExtensionBuild {
   /** All that the phases wrote, oldest first. */
   output = "";
   readonly #builder: ExtensionBuilder;
+  readonly #platformApi: string;
 
-  constructor(builder: ExtensionBuilder, volumes: Volumes, kaniko: string | undefined) {
+  constructor(builder: ExtensionBuilder, volumes: Volumes, kaniko: string | undefined, platformApi: string) {
+    this.#platformApi = platformApi;
     this.#builder = builder;
     this.volumes = volumes;
     this.kaniko = kaniko;
@@ -55,7 +57,8 @@ export class ExtensionBuild {
       user: USERS[as],
       ...rest,
       env: {
-        CNB_PLATFORM_API: "0.14",
+        CNB_PLATFORM_API: this.#platformApi,
+        CNB_EXPERIMENTAL_MODE: "quiet",
         CNB_NO_COLOR: "true",
         CNB_EXTENSIONS_DIR: "/files/extensions",
         CNB_ORDER_PATH: "/files/extensions/order.toml",
@@ -135,8 +138,10 @@ export class ExtensionBuild {
   }
 
   async #hasBuildDockerfile(): Promise<boolean> {
-    const found = await mustRun("find", [join(this.volumes.layers, "generated"), "-name", "build.Dockerfile"]);
-    return found !== "";
+    const generated = join(this.volumes.layers, "generated");
+    // The latter is where they are before Platform API 0.13.
+    const names = ["-name", "build.Dockerfile", "-o", "-path", "*/build/*/Dockerfile"];
+    return (await mustRun("find", [generated, ...names])) !== "";
   }
 
   /** Removes what is this build's alone: neither layers of images nor a cache that an earlier build began. */
@@ -161,6 +166,8 @@ export interface BuildSource {
   kaniko?: string | false;
   /** The cache of an earlier build. */
   cache?: string;
+  /** 0.14 when absent. */
+  platformApi?: string;
 }
 
 /**
@@ -252,7 +259,7 @@ export class ExtensionBuilder {
     for (const [name, value] of Object.entries(env)) await writeFile(join(volumes.platform, "env", name), value);
     await giveToBuildUser(dirname(volumes.work));
     const kaniko = from.kaniko ?? (await mkdtemp(join(this.#directory, "kaniko-")));
-    return new ExtensionBuild(this, volumes, kaniko === false ? undefined : kaniko);
+    return new ExtensionBuild(this, volumes, kaniko === false ? undefined : kaniko, from.platformApi ?? "0.14");
   }
 
   /** Brings an image from the registry into the daemon; returns its name there. */
