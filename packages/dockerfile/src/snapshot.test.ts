@@ -55,6 +55,21 @@ describe("a snapshot", () => {
     expect(await changes()).toEqual(["5 a", "5 a/b", "0 a/b/c"]);
   });
 
+  it("does not count an empty file that was opened or made anew, but what else happens to it", async () => {
+    const path = join(root, "a/lock");
+    writeFileSync(path, "");
+    await changes();
+    rmSync(path);
+    writeFileSync(path, "");
+    expect(await changes()).toEqual([]);
+    linkSync(path, join(root, "a/other"));
+    expect(await changes()).toEqual(["5 a", "0 a/lock", "1 a/other a/lock"]);
+    chmodSync(path, 0o600);
+    expect(await changes()).toEqual(["5 a", "0 a/lock", "1 a/other a/lock"]);
+    writeFileSync(path, "x");
+    expect(await changes()).toEqual(["5 a", "0 a/lock", "1 a/other a/lock"]);
+  });
+
   it("sees modes, of directories too, but not that something changed in them", async () => {
     chmodSync(join(root, "a/b"), 0o700);
     chmodSync(join(root, "z"), 0o600);

@@ -26,8 +26,10 @@ interface Known {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
-  /** Of a directory: its change time tells of what it holds too. */
+  /** Of a directory, whose change time tells of what it holds too, and of an empty file. */
   readonly xattrs: Xattrs | undefined;
+  /** Of an empty file: how many names it has. */
+  readonly links: number | undefined;
 }
 
 /** Milliseconds that the kernel's clock for change times may lag behind. */
@@ -148,6 +150,7 @@ export class Snapshot {
   }
 
   #look(path: BytePath, stats: Stats): Known {
+    const isEmpty = stats.isFile() && stats.size === 0;
     return {
       inode: stats.ino,
       device: stats.dev,
@@ -155,7 +158,8 @@ export class Snapshot {
       mode: stats.mode,
       uid: stats.uid,
       gid: stats.gid,
-      xattrs: stats.isDirectory() ? readXattrs(this.#root.host(path)) : undefined,
+      xattrs: isEmpty || stats.isDirectory() ? readXattrs(this.#root.host(path)) : undefined,
+      links: isEmpty ? stats.nlink : undefined,
     };
   }
 
@@ -238,11 +242,12 @@ function isDirectory(known: Known | undefined): boolean {
 
 function isSame(before: Known | undefined, now: Known): boolean {
   if (before === undefined) return false;
-  if (!isDirectory(now)) {
-    return before.inode === now.inode && before.changed === now.changed && before.device === now.device;
-  }
+  const isUntouched = before.inode === now.inode && before.changed === now.changed && before.device === now.device;
+  if (isUntouched && !isDirectory(now)) return true;
+  // Of a directory its attributes are all there is. Lock files are opened for writing and stay as they were: empty.
+  const tells = isDirectory(now) || (now.links !== undefined && before.links === now.links);
   const attributes = before.mode === now.mode && before.uid === now.uid && before.gid === now.gid;
-  return attributes && sameXattrs(before.xattrs, now.xattrs);
+  return tells && attributes && sameXattrs(before.xattrs, now.xattrs);
 }
 
 function sameXattrs(before: Xattrs | undefined, now: Xattrs | undefined): boolean {
