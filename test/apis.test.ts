@@ -141,7 +141,6 @@ describe.runIf(requireServer("docker-registry", "skopeo"))("a build", () => {
     expect(metadata.sbom?.sha !== undefined).toBe(api >= 8);
     expect(metadata.runImage.image).toBe(api < 12 ? undefined : runImage);
     expect(metadata.stack.runImage.image).toBe(runImage);
-    expect(metadata["exec-env"]).toBe(api >= 15 ? "test" : undefined);
 
     expect(created).toBe(api < 9 ? "1980-01-01T00:00:01Z" : "2023-11-14T22:13:20Z");
     expect(history?.some(({ created_by }) => created_by === "Buildpacks Application Launcher")).toBe(api >= 12);

@@ -101,7 +101,6 @@ async function buildAndSave(options: ExportOptions): Promise<Report> {
     sbom,
     buildpacks,
     ...launcherLayers,
-    ...(platformApi.atLeast("0.15") && options.execEnv !== "" && { execEnv: options.execEnv }),
     runImage: runImageMetadata,
     stack: { runImage: options.runImageForExport },
   };

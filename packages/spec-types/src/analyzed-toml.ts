@@ -38,8 +38,6 @@ export interface LayersMetadata {
   readonly sbom?: LayerMetadata;
   readonly buildpacks?: readonly BuildpackLayersMetadata[];
   readonly config: LayerMetadata;
-  /** The execution environment that the image was built for (Platform API 0.15). */
-  readonly execEnv?: string;
   readonly launcher: LayerMetadata;
   readonly processTypes: LayerMetadata;
   readonly runImage: RunImageForRebase;
@@ -192,12 +190,10 @@ export function readMetadataBesideApp(reader: Reader, names: LayersMetadataNames
   const buildpacks = readBuildpacksMetadata(reader, names);
   const stack = reader.optionalTable("stack");
   const runImage = reader.table(names.runImage);
-  const execEnv = reader.optionalString("exec-env");
   return {
     ...(sbom && { sbom: readLayerMetadata(sbom) }),
     ...(buildpacks && { buildpacks }),
     config: readLayerMetadata(reader.table("config")),
-    ...(execEnv !== undefined && { execEnv }),
     launcher: readLayerMetadata(reader.table("launcher")),
     processTypes: readLayerMetadata(reader.table("process-types")),
     runImage: {
@@ -250,7 +246,6 @@ export function layersMetadataRecord(
     sbom: metadata.sbom && layerMetadataRecord(metadata.sbom),
     buildpacks: buildpacksMetadataRecords(metadata.buildpacks, names),
     config: layerMetadataRecord(metadata.config),
-    "exec-env": metadata.execEnv,
     launcher: layerMetadataRecord(metadata.launcher),
     "process-types": layerMetadataRecord(metadata.processTypes),
     [names.runImage]: record({
