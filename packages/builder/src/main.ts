@@ -1,9 +1,5 @@
-import { nameOf } from "@lifecycle/buildpack";
 import {
-  ExitCode,
   type FlagName,
-  failedTo,
-  isPrivileged,
   type Phase,
   readAnalyzed,
   readGroup,
@@ -11,7 +7,7 @@ import {
   requireArguments,
   resolveInputs,
   runPhase,
-  shieldCredentials,
+  withoutPrivileges,
 } from "@lifecycle/phase";
 import { build } from "./build.ts";
 
@@ -34,21 +30,13 @@ const builder: Phase<void> = {
     await resolveInputs("build", context);
   },
 
-  privileges() {
-    if (isPrivileged()) {
-      throw failedTo("build", "refusing to run as root", ExitCode.failed);
-    }
-    // some platforms give the same environment to all phases
-    return shieldCredentials();
-  },
+  privileges: () => withoutPrivileges("build"),
 
   async execute(context) {
     const { inputs, logger } = context;
     const group = readGroup(inputs.groupPath);
     const plan = readPlan(inputs.planPath);
-    for (const buildpack of group.group) {
-      context.verifyBuildpackApi("Buildpack", nameOf(buildpack), buildpack.api ?? "");
-    }
+    context.verifyApisOf("Buildpack", group.group);
     const analyzed = readAnalyzed(inputs.analyzedPath, logger);
     await build({ ...inputs, ...context, group, plan, runImageTarget: analyzed.runImage?.target });
   },

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { closeSync, constants, mkdtempSync, openSync, rmSync } from "node:fs";
+import { closeSync, constants, mkdtempSync, openSync, read, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -8,6 +8,9 @@ export interface Pipe {
   readonly readFd: number;
   readonly writeFd: number;
 }
+
+/** Bytes read at once: what a pipe holds. */
+const chunkSize = 65_536;
 
 /** The part of Bun's foreign function interface that is needed to call pipe2(2). */
 interface BunFfi {
@@ -26,6 +29,22 @@ interface BunFfi {
  */
 export function openPipe(): Pipe {
   return process.versions.bun === undefined ? openFifo() : openWithLibc();
+}
+
+/**
+ * Reads a pipe to its end. A stream would do the same, but its machinery takes longer to load than most programs run.
+ *
+ * @param take must copy what it keeps of a chunk
+ */
+export async function readPipe(readFd: number, take: (chunk: Buffer) => void): Promise<void> {
+  const buffer = Buffer.allocUnsafe(chunkSize);
+  for (;;) {
+    const length = await new Promise<number>((resolve, reject) => {
+      read(readFd, buffer, 0, buffer.length, null, (error, count) => (error === null ? resolve(count) : reject(error)));
+    });
+    if (length === 0) return;
+    take(buffer.subarray(0, length));
+  }
 }
 
 function openWithLibc(): Pipe {

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync, read, readSync, statSync } from "node:fs";
+import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { BoundedOutput } from "./bounded-output.ts";
 import type { LiveOutput } from "./live-output.ts";
-import { openPipe } from "./pipe.ts";
+import { openPipe, readPipe } from "./pipe.ts";
 import { trackGroup } from "./process-groups.ts";
 
 /** A program of a buildpack or an extension, and all that it is given. Its standard input is empty. */
@@ -21,9 +21,6 @@ export type ProgramEnd =
   | { readonly kind: "exited"; readonly code: number }
   | { readonly kind: "signalled"; readonly signal: NodeJS.Signals }
   | { readonly kind: "notStarted"; readonly reason: string };
-
-/** Bytes read at once: what a pipe holds. */
-const chunkSize = 65_536;
 
 /**
  * Runs a program with its standard output and error shown as they come, in the order in which it writes them.
@@ -67,27 +64,11 @@ async function runPiped(program: Program, take: (chunk: Buffer) => void): Promis
   const { ended, untrack } = start(program, writeFd);
   closeSync(writeFd);
   try {
-    await readAll(readFd, take);
+    await readPipe(readFd, take);
     return await ended;
   } finally {
     closeSync(readFd);
     untrack();
-  }
-}
-
-/**
- * Reads to the end. A stream would do the same, but its machinery takes longer to load than most programs run.
- *
- * @param take must copy what it keeps of a chunk
- */
-async function readAll(fd: number, take: (chunk: Buffer) => void): Promise<void> {
-  const buffer = Buffer.allocUnsafe(chunkSize);
-  for (;;) {
-    const length = await new Promise<number>((resolve, reject) => {
-      read(fd, buffer, 0, buffer.length, null, (error, count) => (error === null ? resolve(count) : reject(error)));
-    });
-    if (length === 0) return;
-    take(buffer.subarray(0, length));
   }
 }
 

@@ -1,14 +1,5 @@
 import { detectorFlags, generate } from "@lifecycle/generator";
-import {
-  ExitCode,
-  failedTo,
-  isPrivileged,
-  type Phase,
-  requireArguments,
-  resolveInputs,
-  runPhase,
-  shieldCredentials,
-} from "@lifecycle/phase";
+import { type Phase, requireArguments, resolveInputs, runPhase, withoutPrivileges } from "@lifecycle/phase";
 import { detect } from "./detect.ts";
 
 const detector: Phase<void> = {
@@ -21,13 +12,7 @@ const detector: Phase<void> = {
     await resolveInputs("detect", context);
   },
 
-  privileges() {
-    if (isPrivileged()) {
-      throw failedTo("detect", "refusing to run as root", ExitCode.failed);
-    }
-    // some platforms give the same environment to all phases
-    return shieldCredentials();
-  },
+  privileges: () => withoutPrivileges("detect"),
 
   async execute(context) {
     const { group, plan } = await detect({ ...context.inputs, ...context });

@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
-import { closeSync, read, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { closeSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { openPipe, type ProgramEnd } from "@lifecycle/buildpack";
+import { openPipe, type ProgramEnd, readPipe } from "@lifecycle/buildpack";
 import type { ExecRequest } from "./exec-in-root.ts";
 import { libc } from "./libc.ts";
 
@@ -24,9 +24,6 @@ export interface RunRequest extends ExecRequest {
 
 /** Milliseconds that a program has to end when it is told to. */
 const gracePeriod = 5000;
-
-/** Bytes read at once: what a pipe holds. */
-const chunkSize = 65_536;
 
 /**
  * Runs a program in a root and waits for its end. What it left running is stopped, so that nothing changes the root
@@ -74,7 +71,7 @@ async function runHelper([program = "", ...args]: readonly string[], request: Ru
     });
   });
   try {
-    await readAll(readFd, output);
+    await readPipe(readFd, output);
     return await ended;
   } finally {
     signal.removeEventListener("abort", stop);
@@ -163,16 +160,4 @@ const PR_SET_CHILD_SUBREAPER = 36;
 /** Has the kernel give us the children of processes that end, which would otherwise go to process 1. */
 function adoptOrphans(): void {
   libc?.call.prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n);
-}
-
-/** @param take must copy what it keeps of a chunk */
-async function readAll(fd: number, take: (chunk: Buffer) => void): Promise<void> {
-  const buffer = Buffer.allocUnsafe(chunkSize);
-  for (;;) {
-    const length = await new Promise<number>((resolve, reject) => {
-      read(fd, buffer, 0, buffer.length, null, (error, count) => (error === null ? resolve(count) : reject(error)));
-    });
-    if (length === 0) return;
-    take(buffer.subarray(0, length));
-  }
 }

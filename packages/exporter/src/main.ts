@@ -77,9 +77,7 @@ const exporter: Phase<ImageAccess> = {
 
   async execute(context, access) {
     const { group } = readGroup(context.inputs.groupPath);
-    for (const { id, version, api = "" } of group) {
-      context.verifyBuildpackApi("Buildpack", `${id}@${version}`, api);
-    }
+    context.verifyApisOf("Buildpack", group);
     const analyzed = readAnalyzed(context.inputs.analyzedPath, context.logger);
     return runExport(
       context,

@@ -1,7 +1,6 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "@lifecycle/builder";
-import { nameOf } from "@lifecycle/buildpack";
 import { RootFileSystem } from "@lifecycle/dockerfile";
 import type { ImageConfig } from "@lifecycle/image";
 import {
@@ -81,9 +80,7 @@ const extender: Phase<void> = {
   async execute(context) {
     const { inputs, logger } = context;
     const group = readGroup(inputs.groupPath);
-    for (const extension of group.groupExtensions) {
-      context.verifyBuildpackApi("Extension", nameOf(extension), extension.api ?? "");
-    }
+    context.verifyApisOf("Extension", group.groupExtensions);
     const analyzed = readAnalyzed(inputs.analyzedPath, logger);
     if (inputs.extendKind === "build") {
       await extendBuild(context, group, analyzed);
@@ -96,9 +93,7 @@ const extender: Phase<void> = {
 /** Extends the image that this container is of, and builds in it. */
 async function extendBuild(context: PhaseContext, group: Group, analyzed: Analyzed): Promise<void> {
   const { inputs, env } = context;
-  for (const buildpack of group.group) {
-    context.verifyBuildpackApi("Buildpack", nameOf(buildpack), buildpack.api ?? "");
-  }
+  context.verifyApisOf("Buildpack", group.group);
   const plan = readPlan(inputs.planPath);
   let config: ImageConfig | undefined;
   await extendRoot(context, "build", group, analyzed.buildImage?.reference, async (_, extended) => {

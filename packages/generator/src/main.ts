@@ -2,7 +2,6 @@ import {
   ExitCode,
   failedTo,
   inContext,
-  isPrivileged,
   type Phase,
   type PhaseContext,
   readGroup,
@@ -10,7 +9,7 @@ import {
   requireArguments,
   resolveInputs,
   runPhase,
-  shieldCredentials,
+  withoutPrivileges,
 } from "@lifecycle/phase";
 import type { Group, Plan } from "@lifecycle/spec-types";
 import { detectorFlags } from "./detector-flags.ts";
@@ -26,13 +25,7 @@ const generator: Phase<void> = {
     await resolveInputs("generate", context);
   },
 
-  privileges() {
-    if (isPrivileged()) {
-      throw failedTo("generate", "refusing to run as root", ExitCode.failed);
-    }
-    // some platforms give the same environment to all phases
-    return shieldCredentials();
-  },
+  privileges: () => withoutPrivileges("generate"),
 
   async execute(context) {
     const { inputs, logger } = context;

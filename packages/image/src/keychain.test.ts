@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { registryAuthValue, resolveKeychain } from "./index.ts";
+import { resolveKeychain } from "./index.ts";
 
 let dir: string;
 
@@ -161,20 +161,4 @@ test("Docker's file comes before Podman's", async () => {
   expect(await user()).toEqual(basic("variable:pw"));
   await writeConfig(auths("docker"), ".docker/config.json");
   expect(await user()).toEqual(basic("docker:pw"));
-});
-
-test("credentials are handed on as the headers they came as", async () => {
-  const value = JSON.stringify({
-    "a.io": "Basic YQ==",
-    "b.io": "Bearer t",
-    "c.io": "X-Identity i",
-    "d.io": "Basic eA==",
-  });
-  const keychain = await resolveKeychain([], { CNB_REGISTRY_AUTH: value });
-  const images = ["a.io/x", "a.io/y:1", "b.io/x", "c.io/x", "e.io/x", "Not a reference"];
-  expect(JSON.parse(registryAuthValue(keychain, images))).toEqual({
-    "a.io": "Basic YQ==",
-    "b.io": "Bearer t",
-    "c.io": "X-Identity i",
-  });
 });

@@ -6,7 +6,7 @@ import { JsonReader, parseJsonObject } from "./json-border.ts";
 import { parseReference, type Reference } from "./reference.ts";
 
 /** Maps registries to Authorization headers, in JSON (platform.md, registry authentication). */
-export const registryAuthVariable = "CNB_REGISTRY_AUTH";
+const registryAuthVariable = "CNB_REGISTRY_AUTH";
 
 /** Docker's variable for the content of a config.json. */
 const dockerAuthVariable = "DOCKER_AUTH_CONFIG";
@@ -139,32 +139,5 @@ function parseHeader(header: string): Credentials | undefined {
       return { kind: "identity", token: value };
     default:
       return undefined;
-  }
-}
-
-/**
- * The content of `CNB_REGISTRY_AUTH` for another process that accesses `images`.
- * @param images names of images; those that are no references are left out
- */
-export function registryAuthValue(keychain: Keychain, images: readonly string[]): string {
-  const headers = new Map<string, string>();
-  for (const { registry, repository, repositoryName } of references(images)) {
-    const credentials = keychain.resolve(registry, repository);
-    if (credentials === undefined) continue;
-    const header = toHeader(credentials);
-    if (!headers.has(registry)) headers.set(registry, header);
-    else if (headers.get(registry) !== header) headers.set(repositoryName, header);
-  }
-  return JSON.stringify(Object.fromEntries(headers));
-}
-
-function toHeader(credentials: Credentials): string {
-  switch (credentials.kind) {
-    case "basic":
-      return `Basic ${credentials.encoded}`;
-    case "bearer":
-      return `Bearer ${credentials.token}`;
-    case "identity":
-      return `X-Identity ${credentials.token}`;
   }
 }

@@ -1,3 +1,4 @@
+import type { ImageConfig } from "./config.ts";
 import type { DescriptorPlatform } from "./descriptor.ts";
 
 /** What an image runs on, in the words of Go's GOOS and GOARCH (OCI image spec, image-index.md). */
@@ -16,6 +17,11 @@ const goArchitectures: Readonly<Record<string, string>> = { x64: "amd64", ia32: 
  */
 export function linuxPlatform(architecture: string = process.arch): Platform {
   return { os: "linux", architecture: goArchitectures[architecture] ?? architecture };
+}
+
+/** The platform that an image's config names. */
+export function platformOf({ os, architecture, variant, "os.version": osVersion }: ImageConfig): Platform {
+  return { os, architecture, ...(variant && { variant }), ...(osVersion && { osVersion }) };
 }
 
 /** What an index entry is for that does not say it, as Docker and Go's libraries have it. */

@@ -5,7 +5,7 @@ import { ImageError } from "./errors.ts";
 import type { Image, ImageBytes } from "./image.ts";
 import type { Layer } from "./layer.ts";
 import type { Manifest } from "./manifest.ts";
-import type { Platform } from "./platform.ts";
+import { type Platform, platformOf } from "./platform.ts";
 import { decompressed, verified } from "./verified.ts";
 
 /** A layer whose blob lies in a store; the stores derive theirs from it. */
@@ -65,8 +65,7 @@ export class StoredImage<L extends Layer = Layer> implements Image {
   }
 
   get platform(): Platform {
-    const { os, architecture, variant, "os.version": osVersion } = this.config;
-    return { os, architecture, ...(variant && { variant }), ...(osVersion && { osVersion }) };
+    return platformOf(this.config);
   }
 
   get env(): readonly string[] {

@@ -1,6 +1,7 @@
 import {
   DaemonStore,
   type ImageStore,
+  type Keychain,
   LayoutStore,
   Proxies,
   RegistryStore,
@@ -109,13 +110,19 @@ function openLayouts({ inputs, logger, transfers, signal }: StoreContext): Layou
  *
  * @throws ImageError when CNB_REGISTRY_AUTH is malformed
  */
-export async function openRegistry(
+export async function openRegistry(context: StoreContext, images: readonly string[]): Promise<RegistryStore> {
+  const { env, logger } = context;
+  return registryWith(await resolveKeychain(images, env, (message) => logger.warn(message)), context);
+}
+
+/** Registries, with these credentials. */
+export function registryWith(
+  keychain: Keychain,
   { inputs, env, logger, transfers, signal }: StoreContext,
-  images: readonly string[],
-): Promise<RegistryStore> {
+): RegistryStore {
   const warn = (message: string): void => logger.warn(message);
   return new RegistryStore({
-    keychain: await resolveKeychain(images, env, warn),
+    keychain,
     trust: new Trust(env),
     proxies: new Proxies(env),
     insecureRegistries: inputs.insecureRegistries,

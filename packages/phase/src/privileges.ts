@@ -1,11 +1,27 @@
 import { chownSync, lchownSync, readdirSync, readFileSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
+import { shieldCredentials } from "./credential-shield.ts";
 import { failedTo } from "./errors.ts";
+import { ExitCode } from "./exit-codes.ts";
 import type { Environment } from "./inputs.ts";
 
 /** Whether this process runs as root. */
 export function isPrivileged(): boolean {
   return process.getuid?.() === 0;
+}
+
+/**
+ * The privileges of an executable that runs other people's programs: none, and what some platforms give to all phases
+ * of credentials is closed to those programs.
+ *
+ * @param action what the executable does: "detect"
+ * @throws LifecycleError with exit code 1 for root
+ */
+export async function withoutPrivileges(action: string): Promise<void> {
+  if (isPrivileged()) {
+    throw failedTo(action, "refusing to run as root", ExitCode.failed);
+  }
+  await shieldCredentials();
 }
 
 /**

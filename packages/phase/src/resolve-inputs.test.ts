@@ -24,6 +24,7 @@ function contextOf(env: Record<string, string>): PhaseContext {
     transfers: new TransferDisplay(logger, undefined),
     signal: AbortSignal.timeout(60_000),
     verifyBuildpackApi: () => {},
+    verifyApisOf: () => {},
     guardExperimental: () => {},
   };
 }

@@ -15,6 +15,7 @@ it("says why a run image cannot be read, to who debugs", async () => {
     transfers: new TransferDisplay(logger, undefined),
     signal: AbortSignal.timeout(60_000),
     verifyBuildpackApi: () => {},
+    verifyApisOf: () => {},
     guardExperimental: () => {},
   });
   expect(await canRead("Not a name")).toBe(false);

@@ -1,5 +1,5 @@
 import type { TransferObserver } from "@lifecycle/image";
-import { type ApiVersion, DEFAULTS, ENV } from "@lifecycle/spec-types";
+import { type ApiVersion, DEFAULTS, ENV, type GroupElement } from "@lifecycle/spec-types";
 import { type DeprecationMode, verifyBuildpackApi, verifyPlatformApi } from "./api-verification.ts";
 import { LifecycleError, messageOf } from "./errors.ts";
 import { ExitCode } from "./exit-codes.ts";
@@ -23,6 +23,8 @@ export interface PhaseContext {
   readonly signal: AbortSignal;
   /** Fails with exit code 12 for a Buildpack API that is not supported; `kind` is "Buildpack" or "Extension". */
   verifyBuildpackApi(kind: string, name: string, api: string): void;
+  /** As `verifyBuildpackApi`, for all that group.toml has of a kind. */
+  verifyApisOf(kind: "Buildpack" | "Extension", group: readonly GroupElement[]): void;
   /** Fails when experimental features are switched off; `feature` is what the message calls it. */
   guardExperimental(feature: string): void;
 }
@@ -76,13 +78,20 @@ export async function runPhase<Access>(
         `Warning: unconsumed flag-like positional arg: \n\t${arg}\n\t This will not be interpreted as a flag.\n\t Did you mean to put this before the first positional argument?`,
       );
     }
+    const verifyApi: PhaseContext["verifyBuildpackApi"] = (kind, name, api) =>
+      verifyBuildpackApi(kind, name, api, deprecation, logger);
     const context: PhaseContext = {
       inputs,
       env,
       logger,
       transfers: new TransferDisplay(logger, process.stdout.isTTY ? process.stdout : undefined),
       signal,
-      verifyBuildpackApi: (kind, name, api) => verifyBuildpackApi(kind, name, api, deprecation, logger),
+      verifyBuildpackApi: verifyApi,
+      verifyApisOf: (kind, group) => {
+        for (const { id, version, api = "" } of group) {
+          verifyApi(kind, `${id}@${version}`, api);
+        }
+      },
       guardExperimental: (feature) =>
         guardExperimental(feature, env[ENV.experimentalMode] || DEFAULTS.experimentalMode, logger),
     };

@@ -1,7 +1,7 @@
 import { chownSync, mkdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { type ImageStore, type Keychain, Proxies, RegistryStore, resolveKeychain, Trust } from "@lifecycle/image";
-import { isPrivileged, type PhaseContext } from "@lifecycle/phase";
+import { type ImageStore, type Keychain, resolveKeychain } from "@lifecycle/image";
+import { isPrivileged, type PhaseContext, registryWith } from "@lifecycle/phase";
 import type { ProjectDescriptor } from "@lifecycle/spec-types";
 import { placeForArchive } from "./app.ts";
 import { readDescriptorAhead } from "./descriptor-file.ts";
@@ -39,28 +39,17 @@ async function imagesNamedBy(context: PhaseContext): Promise<string[]> {
  * @throws ImageError when CNB_REGISTRY_AUTH is malformed
  */
 export async function openBuildpackages(context: PhaseContext): Promise<ImageStore> {
-  const { inputs, env, logger, transfers, signal } = context;
-  const warn = (message: string): void => logger.warn(message);
+  const { inputs, env, logger } = context;
   const named = [...(await imagesNamedBy(context)), inputs.runImage].filter((name) => name !== "");
-  const known = await resolveKeychain(named, env, warn);
-  const open = (keychain: Keychain): RegistryStore =>
-    new RegistryStore({
-      keychain,
-      trust: new Trust(env),
-      proxies: new Proxies(env),
-      insecureRegistries: inputs.insecureRegistries,
-      observer: transfers,
-      signal,
-      warn,
-    });
-  const store = open(known);
+  const known = await resolveKeychain(named, env, (message) => logger.warn(message));
+  const store = registryWith(known, context);
   const openLater = async (name: string) => {
     const later = await resolveKeychain([name], env);
     const keychain: Keychain = {
       ...later,
       resolve: (registry, repository) => known.resolve(registry, repository) ?? later.resolve(registry, repository),
     };
-    return open(keychain).open(name);
+    return registryWith(keychain, context).open(name);
   };
   return {
     open: (name) => (named.includes(name) ? store.open(name) : openLater(name)),

@@ -73,9 +73,7 @@ const restorer: Phase<RestorerAccess> = {
   async execute(context, access) {
     const { inputs, logger } = context;
     const group = readGroup(inputs.groupPath);
-    for (const { id, version, api = "" } of group.group) {
-      context.verifyBuildpackApi("Buildpack", `${id}@${version}`, api);
-    }
+    context.verifyApisOf("Buildpack", group.group);
     const analyzed = await updateAnalyzed(context, access, group);
     writeAnalyzed(inputs.analyzedPath, analyzed, logger);
     await restore({

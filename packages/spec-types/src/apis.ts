@@ -84,8 +84,3 @@ export function isSupported(kind: ApiKind, version: ApiVersion): boolean {
 export function isDeprecated(kind: ApiKind, version: ApiVersion): boolean {
   return deprecated[kind].some((candidate) => version.isSupersetOf(candidate));
 }
-
-/** A list of versions as messages show it: `["0.7", "0.8"]`. */
-export function formatApiList(list: readonly ApiVersion[]): string {
-  return `[${list.map((version) => `"${version}"`).join(", ")}]`;
-}

@@ -18,7 +18,6 @@ export {
   ApiVersion,
   DEPRECATED_BUILDPACK_APIS,
   DEPRECATED_PLATFORM_APIS,
-  formatApiList,
   isDeprecated,
   isSupported,
   SUPPORTED_BUILDPACK_APIS,
@@ -99,7 +98,6 @@ export {
   type Process,
   parseBuildMetadata,
   parseBuildMetadataLabel,
-  processFor,
 } from "./metadata-toml.ts";
 export { formatOrder, type Order, type OrderGroup, parseOrder } from "./order-toml.ts";
 export { formatPlan, type Plan, type PlanEntry, parsePlan } from "./plan-toml.ts";
@@ -134,5 +132,5 @@ export { formatStack, parseStack, type Stack } from "./stack-toml.ts";
 export { formatStoreToml, parseStoreToml, type StoreToml } from "./store-toml.ts";
 export { parseSystem, type System, type SystemBuildpack } from "./system-toml.ts";
 export { parseToml } from "./toml.ts";
-export { MAX_TOML_DEPTH, MAX_TOML_LENGTH } from "./toml-scanner.ts";
+export { MAX_TOML_LENGTH } from "./toml-scanner.ts";
 export { TomlDateTime, type TomlDateTimeKind, type TomlTable, type TomlValue } from "./toml-value.ts";

@@ -5,7 +5,7 @@ import { type Digest, parseDigest } from "../digest.ts";
 import { ImageError } from "../errors.ts";
 import type { Image } from "../image.ts";
 import type { Layer } from "../layer.ts";
-import type { Platform } from "../platform.ts";
+import { type Platform, platformOf } from "../platform.ts";
 import { verified } from "../verified.ts";
 import type { DaemonConnection } from "./connection.ts";
 import type { LayerCache } from "./layer-cache.ts";
@@ -45,8 +45,7 @@ export class DaemonImage implements Image {
   }
 
   get platform(): Platform {
-    const { os, architecture, variant, "os.version": osVersion } = this.config;
-    return { os, architecture, ...(variant && { variant }), ...(osVersion && { osVersion }) };
+    return platformOf(this.config);
   }
 
   get env(): readonly string[] {
