@@ -9,6 +9,7 @@ import { requireServer } from "./harness/require-server.ts";
 import { mustRun, type Outcome, run } from "./harness/run.ts";
 import { giveToBuildUser } from "./harness/sample-builder.ts";
 import { copyImage, type InspectedImage, inspectImage } from "./harness/skopeo.ts";
+import { unpackImage } from "./harness/umoci.ts";
 
 const DOCUMENT = '{"name": "a document", "author": "nobody"}';
 /** What samples/fetch makes of it. */
@@ -30,6 +31,8 @@ interface Scenario {
   extended: readonly string[];
   /** What the label io.buildpacks.rebasable says; there is none unless the run image was extended. */
   rebasable?: string;
+  /** Whether a daemon's and a layout's images are given the layers that creator made for a registry's. */
+  sharing: boolean;
   /** What the image shows, given its name in the daemon. */
   effect: (image: string) => Promise<void>;
 }
@@ -62,6 +65,7 @@ describe.runIf(canRun)("image extensions", () => {
       }),
       runImage: () => builder.otherRunImage,
       extended: [],
+      sharing: false,
       effect: async (image) => expect(await builder.outputOf(image)).toBe("other\n"),
     },
     "install what a buildpack needs": {
@@ -74,6 +78,7 @@ describe.runIf(canRun)("image extensions", () => {
       }),
       runImage: () => builder.runImage,
       extended: [],
+      sharing: true,
       effect: async (image) => expect(await builder.outputOf(image)).toBe(FIELDS),
     },
     "install what the application needs": {
@@ -81,6 +86,7 @@ describe.runIf(canRun)("image extensions", () => {
       runImage: () => builder.runImage,
       extended: ["samples/apt"],
       rebasable: "true",
+      sharing: false,
       effect: async (image) => {
         expect(JSON.parse(await builder.answerOf(image))).toEqual({
           greeting: "Hello from Lua 5.4",
@@ -96,6 +102,7 @@ describe.runIf(canRun)("image extensions", () => {
       runImage: () => builder.otherRunImage,
       extended: ["samples/dockerfiles"],
       rebasable: "false",
+      sharing: true,
       effect: async (image) => {
         const greeting = "Hello from a Dockerfile";
         expect(JSON.parse(await builder.answerOf(image))).toEqual({ greeting, fetched: FIELDS });
@@ -111,7 +118,7 @@ describe.runIf(canRun)("image extensions", () => {
     way: Way,
     name: string,
     source: BuildSource,
-  ): Promise<{ loaded: string; found: InspectedImage; output: string }> {
+  ): Promise<{ loaded: string; found: InspectedImage; kaniko: string | undefined }> {
     const image = builder.name(name);
     await using files = await builder.start(source);
     const create = async (flags: string[], options = {}) => {
@@ -130,7 +137,7 @@ describe.runIf(canRun)("image extensions", () => {
         `docker-daemon:${image}`,
         copy,
       ]);
-      return { loaded: image, found: await inspectImage(copy), output: files.output };
+      return { loaded: image, found: await inspectImage(copy), kaniko: files.kaniko };
     }
     if (way === "creator with a layout") {
       // skopeo takes no colon, as before a port, in a directory's name
@@ -145,56 +152,61 @@ describe.runIf(canRun)("image extensions", () => {
       await create(["-layout", "-layout-dir", "/files/layout"]);
       await cp(place(image), join(work, "image"), { recursive: true });
       const loaded = await builder.loadFrom(`oci:${join(work, "image")}`);
-      return { loaded, found: await inspectImage(`oci:${join(work, "image")}`), output: files.output };
+      return { loaded, found: await inspectImage(`oci:${join(work, "image")}`), kaniko: files.kaniko };
     }
     if (way === "creator") await create([]);
     else await files.phases(image);
     const found = await inspectImage(`docker://${image}`, builder.registry);
-    return { loaded: await builder.load(image), found, output: files.output };
+    return { loaded: await builder.load(image), found, kaniko: files.kaniko };
   }
 
-  describe.each(Object.entries(scenarios))("that %s", (scenario, { source, runImage, extended, rebasable, effect }) => {
-    const built = new Map<Way, InspectedImage>();
+  describe.each(Object.entries(scenarios))(
+    "that %s",
+    (scenario, { source, runImage, extended, rebasable, effect, sharing }) => {
+      const built = new Map<Way, InspectedImage>();
+      let kaniko: string | undefined;
 
-    it.each(WAYS)("work with %s", async (way) => {
-      const { loaded, found } = await build(way, nameOf(scenario, way), source());
-      built.set(way, found);
-      await effect(loaded);
+      it.each(WAYS)("work with %s", async (way) => {
+        const { loaded, found, ...kept } = await build(way, nameOf(scenario, way), { ...source(), kaniko });
+        built.set(way, found);
+        if (way === "creator" && sharing) kaniko = kept.kaniko;
+        await effect(loaded);
 
-      const run = await inspectImage(`docker://${runImage()}`, builder.registry);
-      const { config, history = [], rootfs } = found.config;
-      const below = run.config.rootfs.diff_ids.length;
-      expect(rootfs.diff_ids.slice(0, below)).toEqual(run.config.rootfs.diff_ids);
-      expect(found.manifest.layers).toHaveLength(rootfs.diff_ids.length);
-      expect(history.filter((entry) => entry.empty_layer !== true)).toHaveLength(rootfs.diff_ids.length);
-      const extensions = rootfs.diff_ids.flatMap((_, index) => byExtension(found, index) ?? []);
-      expect([...new Set(extensions)]).toEqual(extended);
-      expect(config.User).toBe("1000:1000");
-      expect(config.Labels?.["io.buildpacks.rebasable"]).toBe(rebasable);
-      const { runImage: metadata } = JSON.parse(config.Labels?.["io.buildpacks.lifecycle.metadata"] ?? "");
-      // what a rebase exchanges ends with the run image's own layers, unless nothing above may be kept
-      expect(metadata.topLayer).toBe(run.config.rootfs.diff_ids.at(-1));
+        const run = await inspectImage(`docker://${runImage()}`, builder.registry);
+        const { config, history = [], rootfs } = found.config;
+        const below = run.config.rootfs.diff_ids.length;
+        expect(rootfs.diff_ids.slice(0, below)).toEqual(run.config.rootfs.diff_ids);
+        expect(found.manifest.layers).toHaveLength(rootfs.diff_ids.length);
+        expect(history.filter((entry) => entry.empty_layer !== true)).toHaveLength(rootfs.diff_ids.length);
+        const extensions = rootfs.diff_ids.flatMap((_, index) => byExtension(found, index) ?? []);
+        expect([...new Set(extensions)]).toEqual(extended);
+        expect(config.User).toBe("1000:1000");
+        expect(config.Labels?.["io.buildpacks.rebasable"]).toBe(rebasable);
+        const { runImage: metadata } = JSON.parse(config.Labels?.["io.buildpacks.lifecycle.metadata"] ?? "");
+        // what a rebase exchanges ends with the run image's own layers, unless nothing above may be kept
+        expect(metadata.topLayer).toBe(run.config.rootfs.diff_ids.at(-1));
 
-      const [inspected] = JSON.parse(await builder.daemon.docker("image", "inspect", loaded));
-      expect(inspected.RootFS.Layers).toEqual(rootfs.diff_ids);
-      expect(inspected.Config).toMatchObject({ User: config.User, Env: config.Env, Labels: config.Labels });
-    });
+        const [inspected] = JSON.parse(await builder.daemon.docker("image", "inspect", loaded));
+        expect(inspected.RootFS.Layers).toEqual(rootfs.diff_ids);
+        expect(inspected.Config).toMatchObject({ User: config.User, Env: config.Env, Labels: config.Labels });
+      });
 
-    it("make the same layers in all these ways", () => {
-      const layersOf = (way: Way) => built.get(way)?.config.rootfs.diff_ids ?? [];
-      const expected = layersOf("creator");
-      expect(expected).not.toEqual([]);
-      for (const way of ["creator with a daemon", "creator with a layout"] as const) {
-        expect(layersOf(way), way).toEqual(expected);
-      }
-      // What a RUN opens for writing and leaves as it was is a change where nobody knows what it was: in a container.
-      const phases = layersOf("the phases one by one");
-      expect(phases).toHaveLength(expected.length);
-      for (const [index, layer] of expected.entries()) {
-        if (byExtension(built.get("creator"), index) === undefined) expect(phases[index]).toBe(layer);
-      }
-    });
-  });
+      it("make the same layers in all these ways", () => {
+        const layersOf = (way: Way) => built.get(way)?.config.rootfs.diff_ids ?? [];
+        const expected = layersOf("creator");
+        expect(expected).not.toEqual([]);
+        for (const way of ["creator with a daemon", "creator with a layout"] as const) {
+          expect(layersOf(way), way).toEqual(expected);
+        }
+        // What a RUN opens for writing and leaves as it was is a change where nobody knows what it was: in a container.
+        const phases = layersOf("the phases one by one");
+        expect(phases).toHaveLength(expected.length);
+        for (const [index, layer] of expected.entries()) {
+          if (byExtension(built.get("creator"), index) === undefined) expect(phases[index]).toBe(layer);
+        }
+      });
+    },
+  );
 
   // The images are those that were built above.
   describe("a rebase onto a newer run image", () => {
@@ -356,9 +368,10 @@ describe.runIf(canRun)("image extensions", () => {
       const { code, stdout } = await extend(files, "creator", "run");
       expect(code, stdout).toBe(0);
       expect(await readdir(files.volumes.work)).toEqual(["extensions", "run.toml"]);
-      const loaded = await builder.load(builder.name(nameOf("wrong", "creator", "run")));
-      const listed = await builder.outputOf(loaded, { flags: ["--entrypoint=ls"], command: ["/files"] });
-      expect(listed).toBe("absolute\ncopied\nmade\nthrough-link\nup-copied\nwritten\n");
+      const location = `docker://${builder.name(nameOf("wrong", "creator", "run"))}`;
+      const root = await unpackImage(location, join(files.volumes.work, "unpacked"), builder.registry);
+      const written = ["absolute", "copied", "made", "through-link", "up-copied", "written"];
+      expect(await readdir(join(root, "files"))).toEqual(written);
     });
 
     it.each([
