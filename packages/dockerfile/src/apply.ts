@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, rmSync } from "node:fs";
+import { lstatSync, mkdirSync, rmSync } from "node:fs";
 import { posix } from "node:path";
 import { describeEnd } from "@lifecycle/buildpack";
 import type { Downloader, History, ImageConfig, RuntimeConfig } from "@lifecycle/image";
@@ -313,7 +313,9 @@ class Build {
         lent = new Set([...guest.paths, ...runMounts.paths]);
         await this.#execute(this.#programOf(instruction), runMounts.env);
       } finally {
-        rmSync(this.#root.paths.file(pipesDirectory), { recursive: true, force: true });
+        const pipes = this.#root.paths.file(pipesDirectory);
+        // In a read-only root even removing what is not there fails, and would hide why RUN did.
+        if (lstatSync(pipes, { throwIfNoEntry: false }) !== undefined) rmSync(pipes, { recursive: true, force: true });
         guest.takeBack();
         runMounts.leave();
       }
