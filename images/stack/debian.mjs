@@ -98,6 +98,7 @@ async function makeDebianRoot(root, { mirror, suite, settings }) {
   try {
     execFileSync("debootstrap", ["--variant=minbase", suite, root, mirror], { stdio: ["ignore", "pipe", "pipe"] });
   } catch (error) {
+    if (error.code === "ENOENT") throw new SetupError("debootstrap is not installed (Debian package debootstrap)");
     const lines = String(error.stdout ?? error.message)
       .trim()
       .split("\n");
