@@ -41,6 +41,7 @@ export interface JobResult {
   config?: ImageConfig;
   /** What was said of each instruction. */
   log: string[];
+  warnings: string[];
   /** What programs said. */
   output: string;
   milliseconds: number;
@@ -48,6 +49,7 @@ export interface JobResult {
 
 async function apply(job: Job): Promise<JobResult> {
   const log: string[] = [];
+  const warnings: string[] = [];
   let output = "";
   const started = performance.now();
   const workDirectory = join(job.cache, "work");
@@ -73,6 +75,7 @@ async function apply(job: Job): Promise<JobResult> {
         output += chunk.toString();
       },
       log: (line) => log.push(line),
+      warn: (message) => warnings.push(message),
       imageRoot: async (name) => {
         const root = job.images?.[name];
         if (root === undefined) throw new Error(`there is no image ${name}`);
@@ -81,11 +84,11 @@ async function apply(job: Job): Promise<JobResult> {
       signal: abort.signal,
     });
     const files = layers.map(({ path, diffId }) => ({ path, diffId }));
-    return { layers: files, config, log, output, milliseconds: performance.now() - started };
+    return { layers: files, config, log, warnings, output, milliseconds: performance.now() - started };
   } catch (error) {
     if (!(error instanceof DockerfileError)) throw error;
     const { code, message } = error;
-    return { error: { code, message }, layers: [], log, output, milliseconds: performance.now() - started };
+    return { error: { code, message }, layers: [], log, warnings, output, milliseconds: performance.now() - started };
   } finally {
     process.off("SIGUSR1", stop);
     await downloader.close();

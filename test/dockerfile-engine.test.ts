@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -173,6 +174,32 @@ describe.runIf(requireRoot("changing roots"))("applying Dockerfiles to a directo
       expect(readFileSync(join(outside, "victim"), "utf8")).toBe("untouched");
       expect(lstatSync(join(root, "etc/resolv.conf")).isSymbolicLink()).toBe(true);
       expect(layers).toEqual([]);
+    });
+
+    it("change nothing outside where a RUN puts symlinks in the way of what is undone after it", async () => {
+      const way = join(outside, "b/c");
+      const etc = join(directory, "etc-below");
+      await copyRoot(base, etc);
+      mkdirSync(join(etc, "a/b"), { recursive: true });
+      renameSync(join(etc, "etc"), join(etc, "a/b/etc"));
+      symlinkSync("a/b/etc", join(etc, "etc"));
+      mkdirSync(way, { recursive: true });
+      mkdirSync(join(outside, "b/etc"));
+      const files = ["key", "../etc/hosts", "../etc/resolv.conf"].map((name) => join(way, name));
+      for (const file of files) writeFileSync(file, "untouched");
+      const script = "#!/bin/sh\necho hit";
+      const put = `rm -rf /a; ln -s ${outside} /a`;
+      const results = await apply(
+        await job(`RUN --mount=type=cache,id=x,target=/a/b/c ${put}\n`),
+        await job(`RUN --mount=type=tmpfs,target=/a/b/c ${put}\n`),
+        await job(`RUN --mount=type=bind,source=plain.txt,target=/a/b/c/key ${put}\n`),
+        await job(`RUN ${put}\n`, { root: etc }),
+        await job(`RUN ln -s ${way} /.lifecycle-heredocs\nRUN <<key\n${script}\nkey\n`),
+      );
+      expect(results.map(({ error }) => error)).toEqual(results.map(() => undefined));
+      expect(files.map((file) => readFileSync(file, "utf8"))).toEqual(files.map(() => "untouched"));
+      for (const { warnings } of results.slice(0, 4)) expect(warnings[0]).toMatch(/^\/a\/b\/\S+ was not put back/);
+      rmSync(join(outside, "b"), { recursive: true });
     });
 
     it("do not wait for a pipe in the context", async () => {

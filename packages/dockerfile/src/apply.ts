@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { lstatSync, mkdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { posix } from "node:path";
 import { describeEnd } from "@lifecycle/buildpack";
 import type { Downloader, History, ImageConfig, RuntimeConfig } from "@lifecycle/image";
@@ -37,6 +37,7 @@ import { runInRoot } from "./run.ts";
 import { RunMounts } from "./run-mounts.ts";
 import { hashSources, readFile, type Source, SourceTree } from "./source-tree.ts";
 import { TreeWriter } from "./tree-writer.ts";
+import { Undo } from "./undo.ts";
 import { unpack } from "./unpack.ts";
 import { Users } from "./users.ts";
 import { BuildArgs, envMap } from "./variables.ts";
@@ -69,6 +70,8 @@ export interface ApplyOptions {
   readonly output: (chunk: Buffer) => void;
   /** Is told of each instruction before it is carried out. */
   readonly log?: (line: string) => void;
+  /** Is told what went wrong without stopping anything. */
+  readonly warn?: (message: string) => void;
   /** Gives the root of another image, for `COPY --from`. */
   readonly imageRoot?: (reference: string) => Promise<string>;
   /** Stops it: a RUN with all that it started, a download, a copy. */
@@ -121,6 +124,7 @@ class Build {
   readonly #escapeToken: string;
   readonly #options: ApplyOptions;
   readonly #root: RootFileSystem;
+  readonly #warn: (message: string) => void;
   readonly #users: Users;
   readonly #args: BuildArgs;
   #config: RuntimeConfig;
@@ -133,6 +137,7 @@ class Build {
     this.#escapeToken = escapeToken;
     this.#options = options;
     this.#root = options.root;
+    this.#warn = options.warn ?? (() => {});
     this.#users = new Users(options.root.paths);
     this.#args = new BuildArgs({ ...platformArgs(options.config), ...options.buildArgs });
     this.#config = startingConfig(options.config.config);
@@ -298,8 +303,9 @@ class Build {
     await this.#step(["RUN", text, mounts, shellOf(this.#config), Env, args, User, workingDirectory], async () => {
       const { signal } = this.#options;
       await this.#root.snapshot.take(signal);
-      const guest = new GuestFiles(this.#root.paths);
-      const runMounts = new RunMounts(this.#root.paths, this.#mountSources());
+      const undo = new Undo(this.#root.paths, this.#warn);
+      const guest = new GuestFiles(this.#root.paths, undo);
+      const runMounts = new RunMounts(this.#root.paths, this.#mountSources(), undo);
       let lent: ReadonlySet<BytePath>;
       try {
         this.#makeDirectory(workingDirectory);
@@ -311,20 +317,19 @@ class Build {
         }
         guest.lend();
         lent = new Set([...guest.paths, ...runMounts.paths]);
-        await this.#execute(this.#programOf(instruction), runMounts.env);
-      } finally {
-        const pipes = this.#root.paths.file(pipesDirectory);
-        // In a read-only root even removing what is not there fails, and would hide why RUN did.
-        if (lstatSync(pipes, { throwIfNoEntry: false }) !== undefined) rmSync(pipes, { recursive: true, force: true });
-        guest.takeBack();
-        runMounts.leave();
+        await this.#execute(this.#programOf(instruction, undo), runMounts.env);
+      } catch (error) {
+        // What else goes wrong then must not hide this.
+        await undo.all().catch((problem) => this.#warn(String(problem)));
+        throw error;
       }
+      await undo.all();
       return this.#root.snapshot.changes(signal, lent);
     });
   }
 
   /** The arguments to run, heredocs taken care of: one alone is the script, others are the shell's. */
-  #programOf({ command, heredocs }: RunInstruction): readonly string[] {
+  #programOf({ command, heredocs }: RunInstruction, undo: Undo): readonly string[] {
     const [first] = heredocs;
     if (command.form === "exec" || first === undefined) return argumentsOf(command, this.#config);
     const isAlone = heredocOf(command.text.trim(), this.#escapeToken) !== undefined;
@@ -335,10 +340,13 @@ class Build {
     const script = heredocContent(first);
     if (!script.startsWith("#!")) return [...shellOf(this.#config), script];
     const path = childPath(pipesDirectory, toBytePath(first.name.replaceAll("/", "_")));
-    mkdirSync(this.#root.paths.file(pipesDirectory), { mode: 0o755, recursive: true });
-    const writer = new TreeWriter(this.#root.paths).file(path, { mode: 0o755, ...rootOwner });
-    writer.write(Buffer.from(script));
-    writer.close();
+    const writer = new TreeWriter(this.#root.paths);
+    writer.remove(pipesDirectory);
+    writer.directory(pipesDirectory, { mode: 0o755, ...rootOwner });
+    undo.later(pipesDirectory, () => rmSync(this.#root.paths.file(pipesDirectory), { recursive: true, force: true }));
+    const file = writer.file(path, { mode: 0o755, ...rootOwner });
+    file.write(Buffer.from(script));
+    file.close();
     return [...shellOf(this.#config), path];
   }
 

@@ -11,6 +11,7 @@ import {
 import { type BytePath, fromLatin1, parentPath, toBytePath } from "@lifecycle/layers";
 import { makeNode } from "./make-node.ts";
 import type { RootPaths } from "./root-paths.ts";
+import type { Undo } from "./undo.ts";
 
 /** Devices that programs rely on: name, major and minor number. */
 const devices = [
@@ -34,15 +35,18 @@ const networkFiles = ["/etc/resolv.conf", "/etc/hosts"];
  */
 export class GuestFiles {
   readonly #root: RootPaths;
-  readonly #lent = new Map<BytePath, BytePath | undefined>();
+  readonly #undo: Undo;
+  readonly #paths: BytePath[] = [];
 
-  constructor(root: RootPaths) {
+  /** @param undo is told how to take back what is lent */
+  constructor(root: RootPaths, undo: Undo) {
     this.#root = root;
+    this.#undo = undo;
   }
 
   /** The files that are lent, and where those that they stand for lie meanwhile. */
-  get paths(): BytePath[] {
-    return [...this.#lent].flat().filter((path) => path !== undefined);
+  get paths(): readonly BytePath[] {
+    return this.#paths;
   }
 
   /** Puts everything in its place. Where `/` is the root, it is there already. */
@@ -51,18 +55,6 @@ export class GuestFiles {
     for (const name of ["proc", "sys", "dev"]) this.#makeDirectory(toBytePath(`/${name}`));
     this.#makeDevices();
     for (const path of networkFiles) this.#lendFile(path);
-  }
-
-  /** Takes back what was lent. */
-  takeBack(): void {
-    for (const [path, aside] of this.#lent) {
-      if (this.#root.find(parentPath(path))?.isDirectory() !== true) continue;
-      rmSync(this.#root.file(path), { recursive: true, force: true });
-      if (aside !== undefined && this.#root.find(aside) !== undefined) {
-        renameSync(this.#root.file(aside), this.#root.file(path));
-      }
-    }
-    this.#lent.clear();
   }
 
   #makeDirectory(path: BytePath): void {
@@ -98,7 +90,13 @@ export class GuestFiles {
     if (found?.isDirectory() === true) return;
     const aside = found === undefined ? undefined : fromLatin1(`${path}.lifecycle-${process.pid}`);
     if (aside !== undefined) renameSync(this.#root.file(path), this.#root.file(aside));
-    this.#lent.set(path, aside);
+    this.#paths.push(path, ...(aside === undefined ? [] : [aside]));
+    this.#undo.later(path, () => {
+      rmSync(this.#root.file(path), { recursive: true, force: true });
+      if (aside !== undefined && this.#root.find(aside) !== undefined) {
+        renameSync(this.#root.file(aside), this.#root.file(path));
+      }
+    });
     writeFileSync(this.#root.file(path), readFileSync(name), { mode: 0o644 });
   }
 }

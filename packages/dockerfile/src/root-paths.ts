@@ -41,6 +41,16 @@ export class RootPaths {
     }
   }
 
+  /** Whether all that is above a path's last name are directories, and no symlinks that lead elsewhere. */
+  leadsStraightTo(path: BytePath): boolean {
+    let current = toBytePath("/");
+    for (const step of stepsOf(parentPath(path)).reverse()) {
+      current = childPath(current, fromLatin1(step));
+      if (this.find(current)?.isDirectory() !== true) return false;
+    }
+    return true;
+  }
+
   /**
    * Where a path leads to: an absolute path of the root without symlinks, `.` and `..`. What is not there is taken as it
    * stands.

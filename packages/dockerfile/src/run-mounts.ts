@@ -10,6 +10,7 @@ import { moveTree } from "./move-tree.ts";
 import type { RootPaths } from "./root-paths.ts";
 import type { SourceTree } from "./source-tree.ts";
 import { TreeWriter } from "./tree-writer.ts";
+import type { Undo } from "./undo.ts";
 
 /** What `--mount` of RUN can draw from. */
 export interface MountSources {
@@ -28,15 +29,16 @@ export interface MountSources {
 export class RunMounts {
   readonly #root: RootPaths;
   readonly #sources: MountSources;
-  /** What to do to leave no trace, last thing first. */
-  readonly #undo: (() => void)[] = [];
+  readonly #undo: Undo;
   readonly #paths: BytePath[] = [];
   /** Variables with secrets. */
   readonly env: Record<string, string> = {};
 
-  constructor(root: RootPaths, sources: MountSources) {
+  /** @param undo is told how to leave no trace of them */
+  constructor(root: RootPaths, sources: MountSources, undo: Undo) {
     this.#root = root;
     this.#sources = sources;
+    this.#undo = undo;
   }
 
   /** Where something is that does not belong to the image. */
@@ -58,11 +60,6 @@ export class RunMounts {
     if (mount.type === "bind") await this.#copy(mount, path);
     else if (mount.type === "tmpfs") this.#makeDirectory(path, 0o1777, mount);
     else this.#enterCache(mount, path);
-  }
-
-  /** Puts everything back, whatever the program did. */
-  leave(): void {
-    for (const undo of this.#undo.splice(0).reverse()) undo();
   }
 
   #enterSecret(mount: RunMount, target: string): void {
@@ -97,7 +94,7 @@ export class RunMounts {
     if (kept !== undefined && kept !== "" && existsSync(kept)) moveTree(kept, this.#root.host(path));
     else this.#makeDirectory(path, mount.mode ?? 0o755, mount);
     if (caches === undefined || kept === undefined || kept === "") return;
-    this.#undo.push(() => {
+    this.#undo.later(path, () => {
       if (this.#root.find(path)?.isDirectory() !== true) return;
       try {
         mkdirSync(caches, { recursive: true });
@@ -124,17 +121,19 @@ export class RunMounts {
     for (let parent = parentPath(path); this.#root.find(parent) === undefined; parent = parentPath(parent)) {
       missing.push(parent);
     }
-    for (const parent of missing.reverse()) mkdirSync(this.#root.file(parent), 0o755);
-    this.#undo.push(() => {
-      for (const parent of missing.reverse()) this.#removeEmpty(parent);
-    });
+    for (const parent of missing.reverse()) {
+      mkdirSync(this.#root.file(parent), 0o755);
+      this.#undo.later(parent, () => this.#removeEmpty(parent));
+    }
     this.#paths.push(path);
     const found = this.#root.find(path);
     const aside = found && fromLatin1(`${path}.lifecycle-${process.pid}`);
     if (aside !== undefined) renameSync(this.#root.file(path), this.#root.file(aside));
-    this.#undo.push(() => {
+    this.#undo.later(path, () => {
       rmSync(this.#root.file(path), { recursive: true, force: true });
-      if (aside !== undefined) renameSync(this.#root.file(aside), this.#root.file(path));
+      if (aside !== undefined && this.#root.find(aside) !== undefined) {
+        renameSync(this.#root.file(aside), this.#root.file(path));
+      }
     });
     return path;
   }

@@ -178,6 +178,7 @@ async function apply(
         return root.paths.directory;
       },
       log: (line) => logger.info(line, { extension: extensionId }),
+      warn,
       signal,
     });
   } finally {
