@@ -35,6 +35,17 @@ printf '${START.replaceAll("\n", "\\n")}RUN echo RUNNING; id -u >/tmp/root; echo
 printf '${START.replaceAll("\n", "\\n")}RUN echo RUNNING; echo a library >/usr/share/library\\nLABEL io.buildpacks.rebasable=true\\n${END.replaceAll("\n", "\\n")}' >"$1/run.Dockerfile"
 `;
 
+/** A bin/detect that has another run image chosen, and waits for a Dockerfile to put its own in its place. */
+const MEDDLE = `#!/bin/bash
+sed -i 's#samples/run[:@][^"]*#samples/other-run:1#g' /layers/analyzed.toml
+printf '${START.replaceAll("\n", "\\n")}RUN echo MEDDLED\\n${END.replaceAll("\n", "\\n")}' >/layers/mine
+setsid bash -c '
+  file=/layers/generated/test_both/build.Dockerfile
+  until [ -e "$file" ]; do :; done
+  for i in $(seq 2000); do cp /layers/mine "$file"; done
+' >/dev/null 2>&1 </dev/null &
+`;
+
 const SWITCH = `#!/bin/bash
 echo "FROM $(cat /files/other-run-image)" >"$1/run.Dockerfile"
 `;
@@ -60,12 +71,16 @@ describe.runIf(requireServer("dockerd", "docker-registry", "skopeo"))("creator w
     await writeModule("buildpack", "buildpacks/test_build", { build: BUILD, detect: "#!/bin/bash\n" });
     const plain = BUILD.replace("$(cat /usr/share/tool)", "nothing");
     await writeModule("buildpack", "buildpacks/test_plain", { build: plain, detect: "#!/bin/bash\n" });
-    for (const [order, extension, buildpack] of [
-      ["both", "both", "build"],
-      ["switch", "switch", "plain"],
+    await writeModule("buildpack", "buildpacks/test_meddles", { build: BUILD, detect: MEDDLE });
+    for (const [order, buildpack, extension] of [
+      ["both", "build", "both"],
+      ["switch", "plain", "switch"],
+      ["meddles", "meddles", "both"],
+      ["plain", "plain"],
     ]) {
-      const group = (key: string, id: string) => `[[${key}]]\n[[${key}.group]]\nid = "test/${id}"\nversion = "1"\n`;
-      await write(`${order}.toml`, `${group("order", `${buildpack}`)}${group("order-extensions", `${extension}`)}`);
+      const group = (key: string, id: string | undefined) =>
+        id === undefined ? "" : `[[${key}]]\n[[${key}.group]]\nid = "test/${id}"\nversion = "1"\n`;
+      await write(`${order}.toml`, `${group("order", buildpack)}${group("order-extensions", extension)}`);
     }
     await write("run.toml", `[[images]]\nimage = "${image("run")}"\n[[images]]\nimage = "${image("other-run")}"\n`);
     await giveToBuildUser(volumes.work);
@@ -131,6 +146,26 @@ describe.runIf(requireServer("dockerd", "docker-registry", "skopeo"))("creator w
     expect(outcome).toMatchObject({ code: 102, stderr: "" });
     expect(outcome.stdout).toMatch(/ERROR: failed to extend images: .*only root can do that.*\n$/);
     expect(outcome.stdout).not.toContain("RESTORING");
+  });
+
+  it.each(["0.12", "0.13"])("takes nothing that happens to lie in /run for an extended image at %s", async (api) => {
+    const env = { CNB_PLATFORM_API: api };
+    const outcome = await create("plain", "plain", { user: "1000:1000", flags: ["--tmpfs", "/run/secrets"], env });
+    expect(outcome.code, outcome.stdout).toBe(0);
+    expect(outcome.stdout).not.toContain("extended");
+  });
+
+  it("lets what a bin/detect does or leaves running choose neither the run image nor what root runs", async () => {
+    const outcome = await create("meddles", "meddled");
+    expect(outcome.code, outcome.stdout).toBe(0);
+    expect(outcome.stdout).toContain("RUNNING");
+    expect(outcome.stdout).not.toContain("MEDDLED");
+    const { runImage } = JSON.parse(
+      (await inspectImage(`docker://${image("meddled")}`, registry)).config.config.Labels?.[
+        "io.buildpacks.lifecycle.metadata"
+      ] ?? "",
+    );
+    expect(runImage.reference).toContain("/samples/run@");
   });
 
   it("switches the run image for an ordinary user", async () => {

@@ -4,6 +4,7 @@ export { type Detected, DetectionError, type DetectOrderInputs, detectOrder } fr
 export { DirStore } from "./dir-store.ts";
 export { ExtensionError, type GenerateInputs, generate } from "./generate.ts";
 export { isCached, isLaunch, Layer, LayersDir, whyMalformed } from "./layers-dir.ts";
+export { adoptOrphans, stopLeftovers } from "./leftovers.ts";
 export { descriptorOutput, type LiveOutput, lineOutput } from "./live-output.ts";
 export { LogRecorder } from "./log-recorder.ts";
 export type { Logger } from "./logger.ts";

@@ -1,7 +1,10 @@
 import { fingerprint, type RootFileSystem } from "@lifecycle/dockerfile";
 import type { BaseImage } from "@lifecycle/extender";
-import { linuxPlatform } from "@lifecycle/image";
-import { type Environment, failedTo, openRegistry, type PhaseContext } from "@lifecycle/phase";
+import { type Image, linuxPlatform } from "@lifecycle/image";
+import { type Environment, failedTo, openImageAccess, openRegistry, type PhaseContext } from "@lifecycle/phase";
+
+/** What extending takes of a phase's context. */
+export type WorkerContext = Pick<PhaseContext, "inputs" | "env" | "logger" | "transfers" | "signal">;
 
 /**
  * The image that this container was started from: the one that the platform names (CNB_BUILD_IMAGE), else what can be
@@ -10,20 +13,30 @@ import { type Environment, failedTo, openRegistry, type PhaseContext } from "@li
  * @param home of the build user, whose programs leave files there
  */
 export async function buildImage(
-  context: Pick<PhaseContext, "inputs" | "env" | "logger" | "transfers" | "signal">,
+  context: WorkerContext,
   root: RootFileSystem,
   home: string | undefined,
 ): Promise<BaseImage> {
   const { buildImage: name } = context.inputs;
   if (name === "") return imageOfContainer(context, root, home);
-  const image = await (await openRegistry(context, [name])).open(name);
+  const image = (await openInDaemon(context, name)) ?? (await (await openRegistry(context, [name])).open(name));
   if (image === undefined) throw failedTo("get build image", `image '${name}' not found`);
-  const { config, manifest, identifier } = image;
-  return { config, manifest, reference: identifier, identity: identifier.slice(identifier.lastIndexOf("@") + 1) };
+  return baseFrom(image);
+}
+
+/** An image as what Dockerfiles are applied to. */
+export function baseFrom({ config, manifest, identifier }: Image): BaseImage {
+  const identity = identifier.slice(identifier.lastIndexOf("@") + 1);
+  return { config, manifest, reference: identifier, identity };
+}
+
+/** A builder that somebody made on this machine may be nowhere else. */
+async function openInDaemon(context: WorkerContext, name: string): Promise<Image | undefined> {
+  return context.inputs.useDaemon ? (await openImageAccess(context)).images.open(name) : undefined;
 }
 
 async function imageOfContainer(
-  { inputs, env, signal }: Pick<PhaseContext, "inputs" | "env" | "signal">,
+  { inputs, env, signal }: WorkerContext,
   root: RootFileSystem,
   home: string | undefined,
 ): Promise<BaseImage> {
@@ -47,6 +60,8 @@ async function imageOfContainer(
 const variablesOfImages =
   /^(PATH|LANG|LANGUAGE|LC_\w+|TZ|DEBIAN_FRONTEND|LD_LIBRARY_PATH|SSL_CERT_(FILE|DIR)|CNB_(USER|GROUP|STACK)_ID)$/;
 
+/** In an order of their own, since runtimes give them in any. */
 function imageVariables(env: Environment): string[] {
-  return Object.entries(env).flatMap(([name, value]) => (variablesOfImages.test(name) ? [`${name}=${value}`] : []));
+  const chosen = Object.entries(env).filter(([name]) => variablesOfImages.test(name));
+  return chosen.map(([name, value]) => `${name}=${value}`).sort();
 }

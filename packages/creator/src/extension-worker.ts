@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, createReadStream } from "node:fs";
 import { createInterface, type Interface } from "node:readline";
-import { openPipe } from "@lifecycle/buildpack";
+import { adoptOrphans, openPipe, stopLeftovers } from "@lifecycle/buildpack";
 import { ExitCode, LifecycleError } from "@lifecycle/phase";
 import { type ExtendAnswer, type ExtendRequest, formatRequest } from "./worker-protocol.ts";
 
@@ -35,13 +35,16 @@ export class ExtensionWorker {
    * @param signal ends it, with whatever it does
    */
   static start(signal: AbortSignal): ExtensionWorker {
+    adoptOrphans();
     const { readFd, writeFd } = openPipe();
     try {
       const child = spawn(process.execPath, [WORKER_COMMAND], {
         argv0: "lifecycle",
         stdio: ["pipe", "inherit", "inherit", writeFd],
       });
-      signal.addEventListener("abort", () => child.stdin?.end());
+      const end = () => child.stdin?.end();
+      if (signal.aborted) end();
+      else signal.addEventListener("abort", end);
       return new ExtensionWorker(child, readFd);
     } finally {
       closeSync(writeFd);
@@ -66,6 +69,11 @@ export class ExtensionWorker {
   async extendRunImage(request: Omit<ExtendRequest, "kind">): Promise<string> {
     const answer = await this.#ask({ ...request, kind: "run" });
     return answer.kind === "run" ? answer.extendedDir : "";
+  }
+
+  /** Stops all other processes that came of this one, such as what a bin/detect left running. */
+  async stopOthers(): Promise<void> {
+    await stopLeftovers(new Set(this.#process.pid === undefined ? [] : [this.#process.pid]));
   }
 
   /** Ends it, with whatever it does, and waits until it has cleaned up. */

@@ -45,9 +45,10 @@ export async function generateDockerfiles(
 ): Promise<Generated> {
   const { inputs, logger } = context;
   const extensions = group.groupExtensions;
-  const { analyzed: found, plan } = await generate({ ...inputs, ...context, extensions, plan: detected.plan });
-  // programs of other people could write to the file in the meantime
-  const generated = { ...detected.analyzed, runImage: found.runImage };
+  // What bin/detect left running could change what root is going to do.
+  await worker?.stopOthers();
+  const { analyzed: generated, plan } = await generate({ ...inputs, ...context, ...detected, extensions });
+  await worker?.stopOthers();
   const toExtend = imagesToExtend(context, group, generated);
   if (toExtend.length > 0 && worker === undefined) {
     const cause = `${toExtend.join(" and ")} image to be extended by ${extensions.map(nameOf).join(", ")}`;
@@ -55,14 +56,16 @@ export async function generateDockerfiles(
     throw failedTo("extend images", `${cause}; ${remedy}`, ExitCode.extendError);
   }
   const analyzed = await updateRunImage(context, { images }, generated, group);
-  writeAnalyzed(inputs.analyzedPath, analyzed, logger);
+  if (analyzed !== generated) writeAnalyzed(inputs.analyzedPath, analyzed, logger);
   return { analyzed, plan, toExtend };
 }
 
 function imagesToExtend({ inputs, logger }: PhaseContext, group: Group, { runImage }: Analyzed): ExtendKind[] {
-  const find = (kind: ExtendKind) => findDockerfiles({ ...inputs, kind, extensions: group.groupExtensions, logger });
   const kinds: ExtendKind[] = [];
-  if (find("build").length > 0) kinds.push("build");
+  const extensions = group.groupExtensions;
+  if (findDockerfiles({ ...inputs, kind: "build", extensions, logger: { debug: () => {} } }).length > 0) {
+    kinds.push("build");
+  }
   if (runImage?.extend === true) {
     if (inputs.platformApi.atLeast("0.12")) kinds.push("run");
     else logger.warn("The run image is not extended, which takes Platform API 0.12 or later");

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -12,20 +12,20 @@ import {
   openExtendCache,
   writeExtended,
 } from "@lifecycle/extender";
-import { digestOf, type Image, type ImageConfig, type Manifest, mediaTypes, readLayers } from "@lifecycle/image";
+import { digestOf, type ImageConfig, type Manifest, mediaTypes, readLayers } from "@lifecycle/image";
 import {
   ConsoleLogger,
   ExitCode,
+  environmentForUser,
   failedTo,
   LifecycleError,
   openImageAccess,
   openRegistry,
-  type PhaseContext,
   shieldCredentials,
   stopOnSignals,
   TransferDisplay,
 } from "@lifecycle/phase";
-import { buildImage } from "./build-image.ts";
+import { baseFrom, buildImage, type WorkerContext } from "./build-image.ts";
 import { type ExtendAnswer, type ExtendRequest, parseRequest } from "./worker-protocol.ts";
 
 /** Where answers are written. */
@@ -47,6 +47,8 @@ export async function main(): Promise<number> {
     let work = Promise.resolve();
     requests.on("line", (line) => {
       work = work.then(async () => answer(await worker.carryOut(parseRequest(line))));
+      // Without an answer, creator has to learn that there will be none.
+      work.catch(() => left.abort());
     });
     await new Promise((resolve) => {
       requests.once("close", resolve);
@@ -67,8 +69,6 @@ function answer(what: ExtendAnswer): void {
     // Creator is gone.
   }
 }
-
-type Context = Pick<PhaseContext, "inputs" | "env" | "logger" | "transfers" | "signal">;
 
 class Worker {
   readonly #signal: AbortSignal;
@@ -102,7 +102,7 @@ class Worker {
     if (this.#extendedDir !== undefined) rmSync(this.#extendedDir, { recursive: true, force: true });
   }
 
-  async #extendBuild(request: ExtendRequest, context: Context): Promise<ExtendAnswer> {
+  async #extendBuild(request: ExtendRequest, context: WorkerContext): Promise<ExtendAnswer> {
     const { inputs } = request;
     const { appDir, layersDir, platformDir, cacheDir, kanikoDir, launchCacheDir, layoutDir } = inputs;
     const cache = await this.#openCache(context);
@@ -125,7 +125,7 @@ class Worker {
     return { kind: "build", env: Object.fromEntries(changed.map(nameAndValue)) };
   }
 
-  async #extendRun(request: ExtendRequest, context: Context): Promise<ExtendAnswer> {
+  async #extendRun(request: ExtendRequest, context: WorkerContext): Promise<ExtendAnswer> {
     const { appDir, layersDir, platformDir, kanikoDir } = request.inputs;
     const cache = await this.#openCache(context);
     // The launch cache is creator's, and must not be root's.
@@ -156,7 +156,12 @@ class Worker {
     }
   }
 
-  #extend(request: ExtendRequest, context: Context, base: BaseImage, root: RootFileSystem): Promise<ExtendedImage> {
+  #extend(
+    request: ExtendRequest,
+    context: WorkerContext,
+    base: BaseImage,
+    root: RootFileSystem,
+  ): Promise<ExtendedImage> {
     const cache = this.#cache;
     if (cache === undefined) throw new Error("no cache was opened");
     const { layers, mountCaches, workDirectory } = cache;
@@ -167,18 +172,12 @@ class Worker {
   }
 
   /** In `/kaniko` where the platform mounts that, else in the cache directory, else for this build alone. */
-  async #openCache({ inputs, logger }: Context): Promise<ExtendCache> {
+  async #openCache({ inputs, logger }: WorkerContext): Promise<ExtendCache> {
     const { kanikoDir, cacheDir, kanikoCacheTtl: timeToLive } = inputs;
     const kept = existsSync(kanikoDir) ? kanikoDir : cacheDir === "" ? undefined : join(cacheDir, "extensions");
     this.#cache ??= await openExtendCache({ kept, work: tmpdir(), timeToLive }, logger);
     return this.#cache;
   }
-}
-
-/** An image as what Dockerfiles are applied to. */
-function baseFrom({ config, manifest, identifier }: Image): BaseImage {
-  const identity = identifier.slice(identifier.lastIndexOf("@") + 1);
-  return { config, manifest, reference: identifier, identity };
 }
 
 /** A manifest for an image in a daemon, which has none: with the layers as the config knows them. */
@@ -191,14 +190,13 @@ function manifestOf({ rootfs }: ImageConfig): Manifest {
 /** Where the build user's programs leave files; undefined for a user that nobody knows. */
 function homeOf(uid: number): string | undefined {
   try {
-    const users = readFileSync("/etc/passwd", "utf8").split("\n");
-    return users.map((line) => line.split(":")).find((fields) => fields[2] === String(uid))?.[5];
+    return environmentForUser(uid, {}).HOME;
   } catch {
     return undefined;
   }
 }
 
-function nameAndValue(entry: string): [string, string] {
+function nameAndValue(entry: string): [name: string, value: string] {
   const equals = entry.indexOf("=");
-  return [entry.slice(0, equals), entry.slice(equals + 1)];
+  return equals < 0 ? [entry, ""] : [entry.slice(0, equals), entry.slice(equals + 1)];
 }

@@ -7,8 +7,13 @@ import { gzip } from "@lifecycle/layers";
 /** A run image with what image extensions added. Its layout holds only the layers that they made. */
 export type ExtendedRunImage = StoredImage<LayoutLayer>;
 
-/** Whether there is something that an extender has left. */
+/**
+ * Whether there is something that an extender has left.
+ *
+ * @param extendedDir empty if there is none
+ */
 export function hasExtended(extendedDir: string): boolean {
+  if (extendedDir === "") return false;
   try {
     return readdirSync(join(extendedDir, "run")).length > 0;
   } catch {

@@ -52,6 +52,8 @@ export type GenerateOptions = Pick<
     /** The image extensions of the group, in its order. */
     readonly extensions: readonly GroupElement[];
     readonly plan: Plan;
+    /** What the analyzer found; what analyzed.toml says, if it is not given. */
+    readonly analyzed?: Analyzed;
   };
 
 /** What analyzed.toml and plan.toml say after generation. */
@@ -94,7 +96,7 @@ function initialize({ analyzedPath, extensions, runPath, logger, ...options }: G
     for (const extension of extensions) {
       options.verifyBuildpackApi("Extension", nameOf(extension), extension.api ?? "");
     }
-    return { run: readRun(runPath, logger), analyzed: readAnalyzed(analyzedPath, logger) };
+    return { run: readRun(runPath, logger), analyzed: options.analyzed ?? readAnalyzed(analyzedPath, logger) };
   } catch (error) {
     if (error instanceof LifecycleError && error.exitCode === ExitCode.incompatibleBuildpackApi) throw error;
     throw failedTo("initialize generator", error, ExitCode.failed);
