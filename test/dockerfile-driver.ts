@@ -13,7 +13,6 @@ import {
   LayerCache,
   parseDockerfile,
   RootFileSystem,
-  readIgnoreFile,
 } from "../packages/dockerfile/src/index.ts";
 import { Downloader, type ImageConfig, Trust } from "../packages/image/src/index.ts";
 
@@ -65,7 +64,6 @@ async function apply(job: Job): Promise<JobResult> {
       config: job.config,
       buildArgs: job.buildArgs,
       context: job.context,
-      contextRules: readIgnoreFile([join(job.context, ".dockerignore")]),
       cache: new LayerCache(job.cache, job.timeToLive ?? 3600),
       mountCaches: join(job.cache, "mounts"),
       helper: [process.execPath, join(import.meta.dirname, "dockerfile-exec.ts")],

@@ -214,6 +214,24 @@ describe.runIf(requireRoot("changing roots"))("applying Dockerfiles to a directo
       for (const result of [file, tree, add]) expect(result?.error?.message).toMatch(/is a pipe, socket or device/);
     });
 
+    it("neither wait for an ignore file that is a pipe, nor let one lead out", async () => {
+      const [pipe, linked] = [join(directory, "ignore-pipe"), join(directory, "ignore-link")];
+      for (const each of [pipe, linked]) mkdirSync(each);
+      await mustRun("mkfifo", [join(pipe, ".dockerignore")]);
+      writeFileSync(join(outside, "patterns"), "file\n");
+      symlinkSync("../outside/patterns", join(linked, ".dockerignore"));
+      for (const each of [pipe, linked]) writeFileSync(join(each, "file"), "copied\n");
+      const [unused, used, out] = await apply(
+        await job("RUN true\n", { context: pipe }),
+        await job("COPY file /\n", { context: pipe }),
+        await job("COPY file /\n", { context: linked }),
+      );
+      expect(unused?.error).toBeUndefined();
+      expect(used?.error?.message).toMatch(/:3: COPY file \/: read .*\/\.dockerignore: not a regular file$/);
+      expect(out?.error).toBeUndefined();
+      rmSync(join(outside, "patterns"));
+    });
+
     it("are stopped with all that they started, also what runs in the background", async () => {
       const made = await job("RUN setsid sleep 98765 & trap '' TERM; echo started; while true; do sleep 1; done\n");
       const { command, args, result } = applyCommand(directory, made);

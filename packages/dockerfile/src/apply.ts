@@ -26,7 +26,7 @@ import { atInstruction, DockerfileError, InstructionError } from "./error.ts";
 import { expandText, expandWord, expandWords, type Lookup } from "./expand.ts";
 import { GuestFiles } from "./guest-files.ts";
 import { heredocContent, heredocOf } from "./heredoc.ts";
-import { type IgnoreRules, ignoreRules } from "./ignore-file.ts";
+import { type IgnoreRules, ignoreRules, readIgnoreFile } from "./ignore-file.ts";
 import type { CopyInstruction, Dockerfile, Instruction, RunInstruction, ValueInstruction } from "./instruction.ts";
 import type { LayerCache } from "./layer-cache.ts";
 import type { LayerFile } from "./layer-file.ts";
@@ -50,10 +50,8 @@ export interface ApplyOptions {
   readonly config: ImageConfig;
   /** Build args by name: `base_image`, `build_id`, `user_id`, `group_id`, and those of extend-config.toml. */
   readonly buildArgs: Readonly<Record<string, string>>;
-  /** The build context, a directory. */
+  /** The build context, a directory. Its .dockerignore is read when something is copied from it. */
   readonly context: string;
-  /** What of the context is left out; `readIgnoreFile` reads it. */
-  readonly contextRules?: IgnoreRules;
   /** Where layers are written to, and taken from if the same was done before. */
   readonly cache: LayerCache;
   /** Where the caches of `RUN --mount=type=cache` are kept; without it they are as good as empty. */
@@ -129,6 +127,7 @@ class Build {
   readonly #args: BuildArgs;
   #config: RuntimeConfig;
   #author: string | undefined;
+  #contextRules: IgnoreRules | undefined;
   #cmdSet = false;
   readonly #layers: LayerFile[] = [];
   readonly #history: History[] = [];
@@ -387,8 +386,11 @@ class Build {
   }
 
   async #sourceTree(from: string | undefined): Promise<SourceTree> {
-    const { context, contextRules, imageRoot } = this.#options;
-    if (from === undefined) return new SourceTree(context, "the build context", contextRules);
+    const { context, imageRoot } = this.#options;
+    if (from === undefined) {
+      this.#contextRules ??= readIgnoreFile(context);
+      return new SourceTree(context, "the build context", this.#contextRules);
+    }
     const reference = expandWord(
       from,
       (name) => this.#lookup()(name) ?? this.#args.globalLookup(name),

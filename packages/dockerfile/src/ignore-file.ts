@@ -1,5 +1,7 @@
-import { readFileSync } from "node:fs";
 import { posix } from "node:path";
+import { readOutputFile } from "@lifecycle/buildpack";
+import { toBytePath, toText } from "@lifecycle/layers";
+import { RootPaths } from "./root-paths.ts";
 
 /** Says of a path in the context, relative and without a leading slash, whether it is left out. */
 export interface IgnoreRules {
@@ -18,22 +20,15 @@ interface Rule {
 export const noIgnoreRules: IgnoreRules = { leavesOut: () => false, hasExceptionsBelow: () => false };
 
 /**
- * Reads the first of these files that is there, as Docker reads a .dockerignore: a pattern per line, `*` within a name,
- * `**` across names, `!` before an exception; the last match decides, and what holds for a directory holds for all in it.
+ * Reads what a build context's .dockerignore leaves out, as Docker does: a pattern per line, `*` within a name, `**`
+ * across names, `!` before an exception; the last match decides, and what holds for a directory holds for all in it.
+ * Symlinks stay in the context.
+ * @throws Error naming the path if it is no regular file, too large or not UTF-8
  */
-export function readIgnoreFile(paths: readonly string[]): IgnoreRules {
-  for (const path of paths) {
-    try {
-      return ignoreRules(
-        readFileSync(path, "utf8")
-          .replace(/^\ufeff/, "")
-          .split(/\r?\n/),
-      );
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
-    }
-  }
-  return noIgnoreRules;
+export function readIgnoreFile(context: string): IgnoreRules {
+  const paths = new RootPaths(context);
+  const text = readOutputFile(toText(paths.host(paths.resolve(toBytePath("/.dockerignore")))));
+  return text === undefined ? noIgnoreRules : ignoreRules(text.replace(/^\ufeff/, "").split(/\r?\n/));
 }
 
 /** @param lines patterns, comments and empty lines */

@@ -1,7 +1,6 @@
 export { type Applied, type ApplyOptions, applyDockerfile } from "./apply.ts";
 export { DockerfileError, type DockerfileErrorCode, type Place } from "./error.ts";
 export { fingerprint } from "./fingerprint.ts";
-export { type IgnoreRules, readIgnoreFile } from "./ignore-file.ts";
 export type { Dockerfile, Instruction, Stage } from "./instruction.ts";
 export { LayerCache } from "./layer-cache.ts";
 export { type LayerFacts, LayerFile } from "./layer-file.ts";

@@ -7,7 +7,6 @@ import {
   type LayerCache,
   type LayerFile,
   type RootFileSystem,
-  readIgnoreFile,
 } from "@lifecycle/dockerfile";
 import { Downloader, type History, type Image, type ImageConfig, isDigest, Proxies, Trust } from "@lifecycle/image";
 import {
@@ -165,7 +164,6 @@ async function apply(
         base_image: baseImage,
       },
       context: contextDir,
-      contextRules: readIgnoreFile([join(contextDir, ".dockerignore")]),
       cache,
       mountCaches,
       helper,
