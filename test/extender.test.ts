@@ -277,6 +277,19 @@ describe.runIf(requireServer("dockerd"))("extender", () => {
       expect(extended().config.config.Labels).toEqual({ "io.buildpacks.rebasable": "false" });
     });
 
+    it("is written to no place that a symlink leads to", async () => {
+      await dockerfiles("run", [`${START}COPY from-app /opt/\n`]);
+      await symlink("/", join(volumes.layers, "extended"));
+      const victim = join(volumes.layers, "run-of-the-container");
+      await write(join(victim, "file"), "");
+      const { code, stdout } = await extend(["-kind", "run"], { mounts: { "/run": victim } });
+      expect(code).toBe(102);
+      expect(stdout).toContain(
+        "ERROR: failed to extend run image: cannot write to /layers/extended, which must be a directory and no symlink",
+      );
+      expect(readdirSync(victim)).toEqual(["file"]);
+    });
+
     it("must not leave root as the user", async () => {
       await dockerfiles("run", [`${START}USER root\nRUN true\n`]);
       const { code, stdout } = await extend(["-kind", "run"]);

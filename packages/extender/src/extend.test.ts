@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { RootFileSystem } from "@lifecycle/dockerfile";
@@ -136,6 +145,23 @@ describe.skipIf(process.getuid?.() !== 0)("extending", () => {
     expect(await Promise.all(written?.layers.map((layer) => layer.isHeld()) ?? [])).toEqual([false, true]);
     expect(readdirSync(join(layout, "blobs/sha256"))).toHaveLength(3);
     expect(statSync(join(layout, "blobs/sha256")).mode & 0o777).toBe(0o755);
+  });
+
+  it("writes the run image to no place that a symlink leads to", async () => {
+    const extended = await apply("run", "COPY file /a\n");
+    mkdirSync(join(directory, "elsewhere/run"), { recursive: true });
+    const extendedDir = join(directory, "extended");
+    symlinkSync("elsewhere", extendedDir);
+    await expect(writeExtended(base.manifest, extended, extendedDir, logger, signal)).rejects.toThrow(
+      `cannot write to ${extendedDir}, which must be a directory and no symlink`,
+    );
+    rmSync(extendedDir);
+    mkdirSync(extendedDir);
+    for (const name of ["run", ".run-unfinished"]) symlinkSync("../elsewhere", join(extendedDir, name));
+    await writeExtended(base.manifest, extended, extendedDir, logger, signal);
+    expect(readdirSync(extendedDir)).toEqual(["run"]);
+    expect(readdirSync(join(directory, "elsewhere"))).toEqual(["run"]);
+    expect(readdirSync(join(directory, "elsewhere/run"))).toEqual([]);
   });
 
   it("writes nothing if a layer is not what it was", async () => {

@@ -1,5 +1,4 @@
-import { mkdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync } from "node:fs";
 import { build } from "@lifecycle/builder";
 import { RootFileSystem } from "@lifecycle/dockerfile";
 import type { ImageConfig } from "@lifecycle/image";
@@ -30,7 +29,7 @@ import { EXEC_HELPER, type ExtendedImage, extend } from "./extend.ts";
 import { openExtendCache } from "./extend-cache.ts";
 import type { ExtendKind } from "./find-dockerfiles.ts";
 import { inContainer } from "./in-container.ts";
-import { writeExtended } from "./write-extended.ts";
+import { removeExtended, writeExtended } from "./write-extended.ts";
 
 const extender: Phase<void> = {
   name: "extender",
@@ -116,7 +115,11 @@ async function extendBuild(context: PhaseContext, group: Group, analyzed: Analyz
 /** Extends the run image, in whose container this runs, and leaves what came of it to the exporter. */
 async function extendRun(context: PhaseContext, group: Group, analyzed: Analyzed): Promise<void> {
   // Should this fail, nobody is to take what an earlier run left for its result.
-  rmSync(join(context.inputs.extendedDir, "run"), { recursive: true, force: true });
+  try {
+    removeExtended(context.inputs.extendedDir);
+  } catch (error) {
+    throw failedTo("extend run image", error, ExitCode.extendError);
+  }
   await extendRoot(context, "run", group, analyzed.runImage?.reference, async (base, extended) => {
     try {
       await writeExtended(base.manifest, extended, context.inputs.extendedDir, context.logger, context.signal);

@@ -1,9 +1,20 @@
-import { chmod, mkdir, rename, rm } from "node:fs/promises";
+import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { digestOf, encodeConfig, encodeManifest, type Manifest, writeSparseLayout } from "@lifecycle/image";
-import type { Logger } from "@lifecycle/phase";
+import { type Logger, messageOf } from "@lifecycle/phase";
 import type { ExtendedImage } from "./extend.ts";
 import { extendedManifest } from "./extended-manifest.ts";
+import { HeldDirectory } from "./held-directory.ts";
+
+/** Removes the run image that an earlier build left in `<extended>`. @throws Error if that is no directory */
+export function removeExtended(extendedDir: string): void {
+  const extended = openExtended(extendedDir);
+  try {
+    extended.remove("run");
+  } finally {
+    extended.close();
+  }
+}
 
 /**
  * Writes an extended run image to `<extended>/run/<digest of its manifest>`: a layout with manifest, config and, of the
@@ -23,23 +34,35 @@ export async function writeExtended(
   const bytes = encodeManifest(manifest);
   const digest = digestOf(bytes);
   logger.debug(`Found ${manifest.layers.length} layers in extended image with digest: ${digest}`);
-  if ((await mkdir(extendedDir, { recursive: true })) !== undefined) await chmod(extendedDir, 0o755);
-  const run = join(extendedDir, "run");
-  const unfinished = join(extendedDir, ".run-unfinished");
+  const copies = layers.map((layer) => {
+    logger.debug(`Copying layer with digest: ${layer.digest}`);
+    return { digest: layer.digest, size: layer.size, source: () => layer.compressed() };
+  });
+  const image = { manifest: bytes, config: encodeConfig(config), layers: copies };
+  const extended = openExtended(extendedDir);
+  const unfinished = ".run-unfinished";
   try {
-    await rm(unfinished, { recursive: true, force: true });
-    await mkdir(unfinished);
-    await chmod(unfinished, 0o755);
-    const copies = layers.map((layer) => {
-      logger.debug(`Copying layer with digest: ${layer.digest}`);
-      return { digest: layer.digest, size: layer.size, source: () => layer.compressed() };
-    });
-    const image = { manifest: bytes, config: encodeConfig(config), layers: copies };
-    await writeSparseLayout(join(unfinished, digest), image, signal);
-    await rm(run, { recursive: true, force: true });
-    await rename(unfinished, run);
+    extended.remove(unfinished);
+    const directory = HeldDirectory.make(join(extended.path, unfinished), 0o755);
+    try {
+      await writeSparseLayout(join(directory.path, digest), image, signal);
+    } finally {
+      directory.close();
+    }
+    extended.remove("run");
+    await rename(join(extended.path, unfinished), join(extended.path, "run"));
   } finally {
-    await rm(unfinished, { recursive: true, force: true });
+    extended.remove(unfinished);
+    extended.close();
   }
-  return join(run, digest);
+  return join(extendedDir, "run", digest);
+}
+
+/** The build user can write to what is above it, and put a symlink there that leads root elsewhere. */
+function openExtended(extendedDir: string): HeldDirectory {
+  try {
+    return HeldDirectory.openOrMake(extendedDir, 0o755);
+  } catch (error) {
+    throw new Error(`cannot write to ${extendedDir}, which must be a directory and no symlink: ${messageOf(error)}`);
+  }
 }
