@@ -363,6 +363,9 @@ describe.runIf(requireServer("dockerd"))("extender", () => {
       );
       expect(await refusal("COPY absolute /opt/")).toContain("absolute is not in the build context");
       expect(await refusal("COPY relative /opt/")).toContain("relative is not in the build context");
+      await rm(context(), { recursive: true });
+      await symlink("/", context());
+      expect(await refusal("COPY etc/passwd /opt/")).toContain("/context.run is a symlink; a build context has to be");
     });
 
     it("unpacks no archive that leads out or has devices", async () => {

@@ -147,6 +147,12 @@ describe("the detector", () => {
     ["writes a named pipe", "mkfifo $1/run.Dockerfile", 92, "run.Dockerfile: not a regular file"],
     ["writes two kinds of contexts", "mkdir $1/context $1/context.build", 92, "together with a shared context"],
     [
+      "has a symlink for its context",
+      "ln -s / $1/context",
+      92,
+      "/context is a symlink; a build context has to be a directory",
+    ],
+    [
       "sets the lifecycle's arguments",
       `printf '[[run.args]]\\nname = "user_id"\\nvalue = "0"\\n' >$1/extend-config.toml`,
       ...([92, 'arg with name "user_id" is not allowed'] as const),

@@ -157,10 +157,10 @@ async function apply(
       config: { ...config, created: undefined },
       buildArgs: {
         ...proxyArgs(env),
+        ...Object.fromEntries(args.map(({ name, value }) => [name, value])),
         build_id: randomUUID(),
         user_id: userId,
         group_id: groupId,
-        ...Object.fromEntries(args.map(({ name, value }) => [name, value])),
         base_image: baseImage,
       },
       context: contextDir,

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { ApiVersion } from "@lifecycle/spec-types";
@@ -62,6 +62,24 @@ describe("the Dockerfiles of extensions", () => {
     write("a_2/run.Dockerfile");
     write("a_2/extend-config.toml", "[[run.args]\n");
     expect(() => find("0.13")).toThrow("a_2/extend-config.toml");
+  });
+
+  it.each(["build_id", "user_id", "group_id"])(
+    "must not set %s, whenever extend-config.toml came to say so",
+    (name) => {
+      write("a_2/run.Dockerfile");
+      write("a_2/extend-config.toml", `[[build.args]]\nname = "${name}"\nvalue = "0"\n`);
+      expect(() => find("0.13")).toThrow(
+        `validating extend config: invalid content: arg with name "${name}" is not allowed (${directory}/a_2/extend-config.toml)`,
+      );
+    },
+  );
+
+  it.each(["context", "context.run"])("have no symlink for their %s", (name) => {
+    write("a_2/run.Dockerfile");
+    symlinkSync("/", join(directory, "a_2", name));
+    const says = `${directory}/a_2/${name} is a symlink; a build context has to be a directory`;
+    expect(() => find("0.13")).toThrow(says);
   });
 
   it("are not waited for if they are pipes", () => {

@@ -1,9 +1,8 @@
-import { statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { escapeId, readOutputFile } from "@lifecycle/buildpack";
-import { type Dockerfile, parseDockerfile, validateDockerfile } from "@lifecycle/dockerfile";
+import { type Dockerfile, isBuildContext, parseDockerfile, validateDockerfile } from "@lifecycle/dockerfile";
 import type { Inputs, Logger } from "@lifecycle/phase";
-import { type ExtendArg, type GroupElement, parseExtendConfig } from "@lifecycle/spec-types";
+import { type ExtendArg, type GroupElement, parseExtendConfig, refuseReservedArgs } from "@lifecycle/spec-types";
 
 /** Which image is extended. */
 export type ExtendKind = "build" | "run";
@@ -58,12 +57,14 @@ function readDockerfile(extensionId: string, options: FindOptions): ExtensionDoc
   const dir = dirname(path);
   const configPath = join(dir, "extend-config.toml");
   const config = readOutputFile(configPath);
-  const args = config === undefined ? [] : parseExtendConfig(config, configPath)[kind].args;
+  const args = config === undefined ? [] : readArgs(config, configPath, kind);
   const contexts = platformApi.atLeast("0.13") ? [join(dir, `context.${kind}`), join(dir, "context")] : [];
-  const contextDir = contexts.find(isDirectory) ?? options.appDir;
+  const contextDir = contexts.find(isBuildContext) ?? options.appDir;
   return { extensionId, path, dockerfile, contextDir, args };
 }
 
-function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+function readArgs(text: string, path: string, kind: ExtendKind): readonly ExtendArg[] {
+  const config = parseExtendConfig(text, path);
+  refuseReservedArgs(config, path);
+  return config[kind].args;
 }

@@ -1,9 +1,8 @@
-import { statSync } from "node:fs";
 import { join } from "node:path";
 import { type Extension, type Logger, readOutputFile } from "@lifecycle/buildpack";
-import { type DockerfileKind, parseDockerfile, validateDockerfile } from "@lifecycle/dockerfile";
+import { type DockerfileKind, isBuildContext, parseDockerfile, validateDockerfile } from "@lifecycle/dockerfile";
 import { messageOf } from "@lifecycle/phase";
-import { parseExtendConfig } from "@lifecycle/spec-types";
+import { parseExtendConfig, refuseReservedArgs } from "@lifecycle/spec-types";
 
 /** A Dockerfile that an extension generated. */
 export interface GeneratedDockerfile {
@@ -24,9 +23,6 @@ const imageContexts = ["context.build", "context.run"];
 
 /** All directories that can be the build context of an extension's Dockerfiles. */
 export const CONTEXTS: readonly string[] = [sharedContext, ...imageContexts];
-
-/** What the lifecycle itself gives to every Dockerfile. */
-const reservedArgs = new Set(["build_id", "user_id", "group_id"]);
 
 /**
  * Reads and checks what an extension generated. Image extension spec, "Phase: Generation".
@@ -53,13 +49,7 @@ function checkExtendConfig(path: string): void {
     const text = readOutputFile(path);
     return text === undefined ? undefined : parseExtendConfig(text, path);
   });
-  if (config === undefined) return;
-  const { build, run } = config;
-  const reserved = [...build.args, ...run.args].find(({ name }) => reservedArgs.has(name));
-  if (reserved !== undefined) {
-    const name = JSON.stringify(reserved.name);
-    throw new Error(`validating extend config: invalid content: arg with name ${name} is not allowed (${path})`);
-  }
+  if (config !== undefined) refuseReservedArgs(config, path);
 }
 
 function readDockerfile(
@@ -88,7 +78,7 @@ function inContext<T>(doing: string, step: () => T): T {
 }
 
 function checkContexts(dir: string, logger: Logger): void {
-  const found = CONTEXTS.filter((name) => isDirectory(join(dir, name)));
+  const found = CONTEXTS.filter((name) => isBuildContext(join(dir, name)));
   if (found.includes(sharedContext)) {
     logger.debug(`found shared extension context ${JSON.stringify(join(dir, sharedContext))}`);
     if (found.length > 1) {
@@ -98,8 +88,4 @@ function checkContexts(dir: string, logger: Logger): void {
     for (const name of found) logger.debug(`found extension context ${JSON.stringify(join(dir, name))}`);
   }
   logger.debug(`Found '${found.length}' Build Contexts for processing`);
-}
-
-export function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }

@@ -1,7 +1,8 @@
 import { copyFileSync, cpSync, existsSync, lstatSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { escapeId, type Logger } from "@lifecycle/buildpack";
-import { CONTEXTS, EXTEND_CONFIG, type GeneratedDockerfile, isDirectory } from "./generated-dockerfile.ts";
+import { isBuildContext } from "@lifecycle/dockerfile";
+import { CONTEXTS, EXTEND_CONFIG, type GeneratedDockerfile } from "./generated-dockerfile.ts";
 
 /** What is generated and has no effect is kept under its name with this at the end. */
 const ignoredSuffix = ".ignore";
@@ -40,7 +41,7 @@ export function placeWhole(from: string, to: string): void {
     if (existsSync(join(from, name))) copyFileSync(join(from, name), join(to, name));
   }
   for (const name of CONTEXTS) {
-    if (!isDirectory(join(from, name))) continue;
+    if (!isBuildContext(join(from, name))) continue;
     cpSync(join(from, name), join(to, name), { recursive: true, verbatimSymlinks: true, filter: isNoDevice });
   }
 }

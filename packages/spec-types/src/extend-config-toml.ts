@@ -18,6 +18,22 @@ export function parseExtendConfig(text: string, file: string): ExtendConfig {
   return { build: readArgs(reader.table("build")), run: readArgs(reader.table("run")) };
 }
 
+/** What the lifecycle itself gives to every Dockerfile. */
+const reservedArgs = new Set(["build_id", "user_id", "group_id"]);
+
+/**
+ * Makes sure that an extension sets no argument that is the lifecycle's. Whoever reads extend-config.toml has to: it lies
+ * where others can write to.
+ *
+ * @throws Error
+ */
+export function refuseReservedArgs({ build, run }: ExtendConfig, file: string): void {
+  const reserved = [...build.args, ...run.args].find(({ name }) => reservedArgs.has(name));
+  if (reserved === undefined) return;
+  const name = JSON.stringify(reserved.name);
+  throw new Error(`validating extend config: invalid content: arg with name ${name} is not allowed (${file})`);
+}
+
 function readArgs(reader: Reader): { readonly args: readonly ExtendArg[] } {
   return { args: reader.tables("args", (arg) => ({ name: arg.string("name"), value: arg.string("value") })) };
 }

@@ -51,7 +51,7 @@ export {
 } from "./buildpackage.ts";
 export { decodeText } from "./decode-text.ts";
 export { DEFAULTS, ENV, LAYERS_PLACEHOLDER, MODULE_ENV } from "./environment.ts";
-export { type ExtendArg, type ExtendConfig, parseExtendConfig } from "./extend-config-toml.ts";
+export { type ExtendArg, type ExtendConfig, parseExtendConfig, refuseReservedArgs } from "./extend-config-toml.ts";
 export { type ExtensionDescriptor, extensionTargets, parseExtensionDescriptor } from "./extension-toml.ts";
 export { FormatError, type FormatErrorDetails } from "./format-error.ts";
 export { formatGroup, type Group, type GroupElement, parseGroup } from "./group-toml.ts";
