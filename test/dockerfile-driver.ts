@@ -31,6 +31,8 @@ export interface Job {
   ignored?: string[];
   /** Directories of other images by name. */
   images?: Record<string, string>;
+  /** What is known of them by name; their directories unless given. */
+  identities?: Record<string, string>;
 }
 
 /** What came of it. */
@@ -41,6 +43,8 @@ export interface JobResult {
   /** What was said of each instruction. */
   log: string[];
   warnings: string[];
+  /** The images whose directories were looked into. */
+  opened: string[];
   /** What programs said. */
   output: string;
   milliseconds: number;
@@ -49,6 +53,7 @@ export interface JobResult {
 async function apply(job: Job): Promise<JobResult> {
   const log: string[] = [];
   const warnings: string[] = [];
+  const opened: string[] = [];
   let output = "";
   const started = performance.now();
   const workDirectory = join(job.cache, "work");
@@ -74,19 +79,31 @@ async function apply(job: Job): Promise<JobResult> {
       },
       log: (line) => log.push(line),
       warn: (message) => warnings.push(message),
-      imageRoot: async (name) => {
-        const root = job.images?.[name];
-        if (root === undefined) throw new Error(`there is no image ${name}`);
-        return root;
+      openImage: async (name) => {
+        const directory = job.images?.[name];
+        if (directory === undefined) throw new Error(`there is no image ${name}`);
+        const root = async () => {
+          opened.push(name);
+          return directory;
+        };
+        return { identity: job.identities?.[name] ?? directory, root };
       },
       signal: abort.signal,
     });
     const files = layers.map(({ path, diffId }) => ({ path, diffId }));
-    return { layers: files, config, log, warnings, output, milliseconds: performance.now() - started };
+    return { layers: files, config, log, warnings, opened, output, milliseconds: performance.now() - started };
   } catch (error) {
     if (!(error instanceof DockerfileError)) throw error;
     const { code, message } = error;
-    return { error: { code, message }, layers: [], log, warnings, output, milliseconds: performance.now() - started };
+    return {
+      error: { code, message },
+      layers: [],
+      log,
+      warnings,
+      opened,
+      output,
+      milliseconds: performance.now() - started,
+    };
   } finally {
     process.off("SIGUSR1", stop);
     await downloader.close();

@@ -302,6 +302,32 @@ describe.runIf(requireRoot("changing roots"))("applying Dockerfiles to a directo
       expect(changed.output).toBe("one 1\nchanged\n");
     });
 
+    it("runs anew what has other files mounted", async () => {
+      const other = join(directory, "mounted-context");
+      await mustRun("cp", ["--archive", context, other]);
+      writeFileSync(join(other, "plain.txt"), "changed\n");
+      writeFileSync(join(other, "tree/sub/new"), "new\n");
+      const images = { image: other };
+      const bind = (more: string) => `ARG what=plain\nRUN --mount=type=bind,${more} cat /m || ls /m/sub\n`;
+      const file = bind("source=$what.txt,target=/m");
+      expect(await twice(file, {}, { context: other })).toMatchObject({ output: "changed\n" });
+      expect(cached(await twice(bind("source=tree,target=/m"), {}, { context: other }))).toBe(0);
+      expect(cached(await twice(file, {}, args({ unknown: "x" })))).toBe(1);
+      const digests = (digest: string) => ({ images, identities: { image: digest } });
+      const fromImage = bind("from=image,source=plain.txt,target=/m");
+      expect(cached(await twice(fromImage, digests("a"), digests("b")))).toBe(0);
+      expect(await twice(fromImage, digests("a"), digests("a"))).toMatchObject({ output: "", opened: [] });
+    });
+
+    it("looks into no image for what it has", async () => {
+      const instructions = "COPY --from=image tree pl*.txt /copied/\n";
+      const images = { image: context };
+      const result = await twice(instructions, { images }, { images });
+      expect([cached(result), result.opened]).toEqual([1, []]);
+      const changed = await twice(instructions, { images }, { images, identities: { image: "other" } });
+      expect([cached(changed), changed.opened]).toEqual([0, ["image"]]);
+    });
+
     it("takes nothing that is too old", async () => {
       expect(cached(await twice(steps, {}, { timeToLive: 0 }))).toBe(0);
     });

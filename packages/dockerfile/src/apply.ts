@@ -27,15 +27,23 @@ import { expandText, expandWord, expandWords, type Lookup } from "./expand.ts";
 import { GuestFiles } from "./guest-files.ts";
 import { heredocContent, heredocOf } from "./heredoc.ts";
 import { type IgnoreRules, ignoreRules, readIgnoreFile } from "./ignore-file.ts";
-import type { CopyInstruction, Dockerfile, Instruction, RunInstruction, ValueInstruction } from "./instruction.ts";
+import type {
+  CopyInstruction,
+  Dockerfile,
+  Instruction,
+  RunInstruction,
+  RunMount,
+  ValueInstruction,
+} from "./instruction.ts";
 import type { LayerCache } from "./layer-cache.ts";
 import type { LayerFile } from "./layer-file.ts";
+import { contextOrigin, imageOrigin, type Origin, type SourceImage } from "./origin.ts";
 import { OutputTail } from "./output-tail.ts";
 import { parseTrigger } from "./parse.ts";
 import type { RootFileSystem } from "./root-file-system.ts";
 import { runInRoot } from "./run.ts";
 import { RunMounts } from "./run-mounts.ts";
-import { hashSources, readFile, type Source, SourceTree } from "./source-tree.ts";
+import { readFile } from "./source-tree.ts";
 import { TreeWriter } from "./tree-writer.ts";
 import { Undo } from "./undo.ts";
 import { unpack } from "./unpack.ts";
@@ -70,8 +78,8 @@ export interface ApplyOptions {
   readonly log?: (line: string) => void;
   /** Is told what went wrong without stopping anything. */
   readonly warn?: (message: string) => void;
-  /** Gives the root of another image, for `COPY --from`. */
-  readonly imageRoot?: (reference: string) => Promise<string>;
+  /** Finds another image, for `COPY --from`. */
+  readonly openImage?: (reference: string) => Promise<SourceImage>;
   /** Stops it: a RUN with all that it started, a download, a copy. */
   readonly signal: AbortSignal;
 }
@@ -294,12 +302,18 @@ class Build {
   }
 
   async #run(instruction: RunInstruction): Promise<void> {
-    const { command, heredocs, mounts } = instruction;
+    const { command, heredocs } = instruction;
     const text = JSON.stringify([command, heredocs]);
     const { Env = [], User = "" } = this.#config;
     const workingDirectory = this.#workingDirectory();
     const args = this.#args.relevant(this.#env(), text);
-    await this.#step(["RUN", text, mounts, shellOf(this.#config), Env, args, User, workingDirectory], async () => {
+    const mounts = this.#mountsOf(instruction);
+    const bound: unknown[] = [];
+    for (const { type, from, source } of mounts) {
+      if (type === "bind") bound.push(await (await this.#origin(from)).material([source]));
+    }
+    const material = ["RUN", text, mounts, bound, shellOf(this.#config), Env, args, User, workingDirectory];
+    await this.#step(material, async () => {
       const { signal } = this.#options;
       await this.#root.snapshot.take(signal);
       const undo = new Undo(this.#root.paths, this.#warn);
@@ -308,12 +322,7 @@ class Build {
       let lent: ReadonlySet<BytePath>;
       try {
         this.#makeDirectory(workingDirectory);
-        const expand = this.#expansion();
-        for (const mount of mounts) {
-          const target = expand.word(mount.target);
-          const absolute = target.startsWith("/") ? target : `${workingDirectory}/${target}`;
-          await runMounts.enter({ ...mount, source: expand.word(mount.source) }, absolute);
-        }
+        for (const mount of mounts) await runMounts.enter(mount);
         guest.lend();
         lent = new Set([...guest.paths, ...runMounts.paths]);
         await this.#execute(this.#programOf(instruction, undo), runMounts.env);
@@ -324,6 +333,15 @@ class Build {
       }
       await undo.all();
       return this.#root.snapshot.changes(signal, lent);
+    });
+  }
+
+  /** What RUN mounts, with variables expanded and targets as absolute paths. */
+  #mountsOf({ mounts }: RunInstruction): RunMount[] {
+    const expand = this.#expansion();
+    return mounts.map((mount) => {
+      const target = mount.target === "" ? "" : posix.resolve(this.#workingDirectory(), expand.word(mount.target));
+      return { ...mount, source: expand.word(mount.source), target };
     });
   }
 
@@ -382,22 +400,23 @@ class Build {
 
   #mountSources(): ConstructorParameters<typeof RunMounts>[1] {
     const { mountCaches, secrets = {} } = this.#options;
-    return { caches: mountCaches, secrets, tree: (from) => this.#sourceTree(from) };
+    return { caches: mountCaches, secrets, tree: async (from) => (await this.#origin(from)).tree() };
   }
 
-  async #sourceTree(from: string | undefined): Promise<SourceTree> {
-    const { context, imageRoot } = this.#options;
+  /** Where files come from; @param from the image as written, undefined for the build context */
+  async #origin(from: string | undefined): Promise<Origin> {
+    const { context, openImage, signal } = this.#options;
     if (from === undefined) {
       this.#contextRules ??= readIgnoreFile(context);
-      return new SourceTree(context, "the build context", this.#contextRules);
+      return contextOrigin(context, this.#contextRules, signal);
     }
     const reference = expandWord(
       from,
       (name) => this.#lookup()(name) ?? this.#args.globalLookup(name),
       this.#escapeToken,
     );
-    if (imageRoot === undefined) throw new InstructionError("failed", `image ${reference} cannot be read here`);
-    return new SourceTree(await imageRoot(reference), `image ${reference}`);
+    if (openImage === undefined) throw new InstructionError("failed", `image ${reference} cannot be read here`);
+    return imageOrigin(await openImage(reference), reference);
   }
 
   async #copy(instruction: CopyInstruction): Promise<void> {
@@ -415,8 +434,8 @@ class Build {
     const { downloader, signal, workDirectory } = this.#options;
     const expand = this.#expansion();
     const files: { name: string; content: string }[] = [];
-    const sources: Source[] = [];
-    let tree: SourceTree | undefined;
+    const origin = await this.#origin(instruction.from);
+    const copied: string[] = [];
     for (const argument of instruction.sources) {
       const start = heredocs.length > 0 ? heredocOf(argument, this.#escapeToken) : undefined;
       const heredoc = heredocs.find(({ name }) => name === start?.name);
@@ -431,24 +450,25 @@ class Build {
         const checksum = instruction.checksum === undefined ? undefined : expand.word(instruction.checksum);
         downloads.push(await download(path, downloader, workDirectory, checksum, signal));
       } else {
-        tree ??= await this.#sourceTree(instruction.from);
-        sources.push(...tree.find(path));
+        copied.push(path);
       }
     }
     const { paths } = this.#root;
     const argument = expand.word(instruction.destination);
     const workingDirectory = this.#workingDirectory();
-    if (sources.length + files.length + downloads.length > 1 && !argument.endsWith("/")) {
-      const rule = "the destination must be a directory and end with a /";
-      throw new InstructionError("failed", `with more than one source file, ${rule}`);
-    }
     const chown = instruction.chown === undefined ? undefined : expand.word(instruction.chown);
     const mode = instruction.chmod === undefined ? undefined : parseMode(expand.word(instruction.chmod));
     const material = [
       [kind, workingDirectory, argument, chown ?? null, mode ?? null, instruction.exclude],
-      [await hashSources(sources, signal), files, downloads.map(({ name, digest }) => [name, digest])],
+      [await origin.material(copied), files, downloads.map(({ name, digest }) => [name, digest])],
     ];
     await this.#step(material, async () => {
+      const tree = await origin.tree();
+      const sources = copied.flatMap((path) => tree.find(path));
+      if (sources.length + files.length + downloads.length > 1 && !argument.endsWith("/")) {
+        const rule = "the destination must be a directory and end with a /";
+        throw new InstructionError("failed", `with more than one source file, ${rule}`);
+      }
       const destination = findDestination(paths, argument, workingDirectory);
       const given = chown === undefined ? undefined : this.#users.owner(chown);
       const owner = given ?? rootOwner;

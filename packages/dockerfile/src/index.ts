@@ -5,6 +5,7 @@ export { fingerprint } from "./fingerprint.ts";
 export type { Dockerfile, Instruction, Stage } from "./instruction.ts";
 export { LayerCache } from "./layer-cache.ts";
 export { type LayerFacts, LayerFile } from "./layer-file.ts";
+export type { SourceImage } from "./origin.ts";
 export { parseDockerfile } from "./parse.ts";
 export { RootFileSystem, type RootOptions, unpackLayer } from "./root-file-system.ts";
 export { type DockerfileKind, type ValidDockerfile, validateDockerfile } from "./validate.ts";

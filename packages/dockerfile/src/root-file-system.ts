@@ -1,6 +1,7 @@
 import type { Layer } from "@lifecycle/image";
-import type { BytePath } from "@lifecycle/layers";
+import { type BytePath, toBytePath } from "@lifecycle/layers";
 import { IgnoredPaths } from "./ignored-paths.ts";
+import type { SourceImage } from "./origin.ts";
 import { RootPaths } from "./root-paths.ts";
 import { Snapshot } from "./snapshot.ts";
 import { unpack } from "./unpack.ts";
@@ -54,6 +55,21 @@ export class RootFileSystem {
     for (let layer = this.#pending.shift(); layer !== undefined; layer = this.#pending.shift()) {
       await this.unpackLayer(layer.uncompressed(), signal);
     }
+  }
+
+  /** Itself, as it is now, as an image that files are copied from. What is ignored is not in it. */
+  asImage(signal?: AbortSignal): SourceImage {
+    return {
+      identity: this.key,
+      rules: {
+        leavesOut: (path) => this.ignored.contain(toBytePath(`/${path}`)),
+        hasExceptionsBelow: () => false,
+      },
+      root: async () => {
+        await this.ready(signal);
+        return this.paths.directory;
+      },
+    };
   }
 
   /** Puts a layer on top: at once, or, if it does not hold anything yet, when it has to. */

@@ -46,23 +46,23 @@ export class RunMounts {
     return this.#paths;
   }
 
-  /** @param target where it goes, as an absolute path */
-  async enter(mount: RunMount, target: string): Promise<void> {
+  /** @param mount its target is an absolute path, unless it is empty */
+  async enter(mount: RunMount): Promise<void> {
     if (mount.type === "ssh") {
       if (mount.required) throw new InstructionError("failed", "no SSH agent can be mounted here");
       return;
     }
     if (mount.type === "secret") {
-      this.#enterSecret(mount, target);
+      this.#enterSecret(mount);
       return;
     }
-    const path = this.#makeRoom(target);
+    const path = this.#makeRoom(mount.target);
     if (mount.type === "bind") await this.#copy(mount, path);
     else if (mount.type === "tmpfs") this.#makeDirectory(path, 0o1777, mount);
     else this.#enterCache(mount, path);
   }
 
-  #enterSecret(mount: RunMount, target: string): void {
+  #enterSecret(mount: RunMount): void {
     const file = this.#sources.secrets[mount.id];
     if (file === undefined) {
       if (mount.required) throw new InstructionError("failed", `secret ${mount.id} is required and was not given`);
@@ -70,7 +70,7 @@ export class RunMounts {
     }
     if (mount.env !== undefined) this.env[mount.env] = readFileSync(file, "utf8");
     if (mount.target === "") return;
-    const path = this.#makeRoom(target);
+    const path = this.#makeRoom(mount.target);
     const { uid, gid, mode = 0o400 } = mount;
     const writer = new TreeWriter(this.#root).file(path, { uid, gid, mode });
     writer.write(readFileSync(file));

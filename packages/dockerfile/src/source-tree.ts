@@ -93,14 +93,14 @@ export class SourceTree {
   }
 
   async #hash(path: BytePath, stats: Stats, name: string, hash: Hash, signal: AbortSignal): Promise<void> {
-    hash.update(JSON.stringify([name, stats.mode, stats.isFile() ? stats.size : 0]));
+    const target = stats.isSymbolicLink() ? this.readLink(path) : null;
+    hash.update(JSON.stringify([name, stats.mode, stats.isFile() ? stats.size : 0, target]));
     if (stats.isFile()) {
       for await (const chunk of inTurns(this.read(path))) {
         signal.throwIfAborted();
         hash.update(chunk);
       }
-    } else if (stats.isSymbolicLink()) hash.update(this.readLink(path), "latin1");
-    else if (stats.isDirectory()) {
+    } else if (stats.isDirectory()) {
       await setImmediate();
       for (const child of this.list(path)) await this.#hash(child.path, child.stats, child.name, hash, signal);
       hash.update("\0");

@@ -170,11 +170,7 @@ async function apply(
       downloader,
       workDirectory,
       output: (chunk) => output.write(chunk),
-      imageRoot: async (reference) => {
-        if (reference !== baseImage) return others.root(reference);
-        await root.ready(signal);
-        return root.paths.directory;
-      },
+      openImage: async (reference) => (reference === baseImage ? root.asImage(signal) : others.open(reference)),
       log: (line) => logger.info(line, { extension: extensionId }),
       warn,
       signal,

@@ -1,14 +1,14 @@
 import { mkdir, mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
-import { unpackLayer } from "@lifecycle/dockerfile";
+import { type SourceImage, unpackLayer } from "@lifecycle/dockerfile";
 import { type Image, readLayers } from "@lifecycle/image";
 
-/** The roots of images that `COPY --from` names, each unpacked once. */
+/** The images that `COPY --from` names, each unpacked once at most. */
 export class OtherImages {
   readonly #open: (reference: string) => Promise<Image | undefined>;
   readonly #directory: string;
   readonly #signal: AbortSignal;
-  readonly #roots = new Map<string, Promise<string>>();
+  readonly #images = new Map<string, Promise<SourceImage>>();
 
   /**
    * @param open finds an image by its name
@@ -21,18 +21,30 @@ export class OtherImages {
   }
 
   /**
-   * The directory that holds an image's root.
-   * @throws Error if there is no such image, or it cannot be read
+   * An image by its name.
+   * @throws Error if there is none, or it cannot be read
    */
-  root(reference: string): Promise<string> {
-    const root = this.#roots.get(reference) ?? this.#unpack(reference);
-    this.#roots.set(reference, root);
-    return root;
+  open(reference: string): Promise<SourceImage> {
+    const image = this.#images.get(reference) ?? this.#find(reference);
+    this.#images.set(reference, image);
+    return image;
   }
 
-  async #unpack(reference: string): Promise<string> {
+  async #find(reference: string): Promise<SourceImage> {
     const image = await this.#open(reference);
     if (image === undefined) throw new Error(`image '${reference}' not found`);
+    const identity = image.identifier.slice(image.identifier.lastIndexOf("@") + 1);
+    let root: Promise<string> | undefined;
+    return {
+      identity,
+      root: () => {
+        root ??= this.#unpack(image);
+        return root;
+      },
+    };
+  }
+
+  async #unpack(image: Image): Promise<string> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const root = await mkdtemp(join(this.#directory, "image-"));
     for await (const layer of readLayers(image)) await unpackLayer(layer, root, this.#signal);

@@ -1,0 +1,30 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { hashSources, SourceTree } from "./source-tree.ts";
+
+describe("the hash of what is copied", () => {
+  let directory: string;
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), "source-tree-"));
+  });
+
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  /** @param links targets of symlinks by name */
+  function hashOf(name: string, links: Readonly<Record<string, string>>): Promise<string> {
+    const context = join(directory, name);
+    mkdirSync(join(context, "tree"), { recursive: true });
+    for (const [link, target] of Object.entries(links)) symlinkSync(target, join(context, "tree", link));
+    const tree = new SourceTree(context, "the build context");
+    return hashSources(tree.find("tree"), new AbortController().signal);
+  }
+
+  it("tells a symlink's target from what follows it", async () => {
+    const next = JSON.stringify(["b", 0o120777, 0]);
+    expect(await hashOf("one", { a: "x", b: "y" })).not.toBe(await hashOf("two", { a: `x${next}y` }));
+    expect(await hashOf("three", { a: "x", b: "y" })).toBe(await hashOf("four", { a: "x", b: "y" }));
+  });
+});
