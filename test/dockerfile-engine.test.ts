@@ -246,6 +246,18 @@ describe.runIf(requireRoot("changing roots"))("applying Dockerfiles to a directo
       expect(await isRunning(made.root)).toBe(false);
     });
 
+    it("do not outlive whoever applies them", async () => {
+      const made = await job("RUN while true; do sleep 1; done\n");
+      const { command, args } = applyCommand(directory, made);
+      const child = spawn(command, args, { stdio: "ignore" });
+      const ended = new Promise((resolve) => child.once("exit", resolve));
+      for (let wait = 0; wait < 100 && !(await isRunning(made.root)); wait++) await setTimeout(100);
+      child.kill("SIGKILL");
+      await ended;
+      for (let wait = 0; wait < 50 && (await isRunning(made.root)); wait++) await setTimeout(100);
+      expect(await isRunning(made.root)).toBe(false);
+    });
+
     it("leave nothing running that could change files later", async () => {
       const started = performance.now();
       const made = await job("RUN (sleep 600; touch /late) & setsid sh -c 'sleep 600; touch /later' &\nRUN ls /\n");

@@ -13,6 +13,8 @@ export interface ExecRequest {
   readonly uid: number;
   readonly gid: number;
   readonly groups: readonly number[];
+  /** The process that asks for it, which the program is not to outlive. */
+  readonly parent: number;
 }
 
 const CLONE_NEWNS = 0x20000;
@@ -21,6 +23,8 @@ const MS_BIND_REC = 0x1000n | 0x4000n;
 /** The last signal that is not a real-time one. */
 const lastSignal = 31;
 const SIG_SETMASK = 2;
+const PR_SET_PDEATHSIG = 1;
+const SIGKILL = 9n;
 const ENOENT = 2;
 const EACCES = 13;
 
@@ -39,6 +43,7 @@ export function execInRoot(path: string): number {
     // The directory first: only root may be allowed to enter it.
     check(libc, libc.call.chdir(libc.pointer(libc.text(latin1(request.cwd)))), `chdir to ${request.cwd}`);
     becomeUser(libc, request);
+    endWithParent(libc, request.parent);
     resetSignals(libc);
     return exec(libc, request);
   } catch (error) {
@@ -69,6 +74,12 @@ function becomeUser(c: Libc, { uid, gid, groups }: ExecRequest): void {
   check(c, c.call.setgroups(BigInt(list.length), c.pointer(list)), "setgroups");
   check(c, c.call.setgid(gid), `setgid to ${gid}`);
   check(c, c.call.setuid(uid), `setuid to ${uid}`);
+}
+
+/** Has the kernel kill us when our parent ends, however that may be. To be called last: a change of user takes it back. */
+function endWithParent(c: Libc, parent: number): void {
+  check(c, c.call.prctl(PR_SET_PDEATHSIG, SIGKILL, 0n, 0n, 0n), "prctl");
+  if (c.call.getppid() !== parent) throw new Error("the process that asked for this has ended");
 }
 
 /** Programs start with every signal doing what it does by default, whatever the runtime does with them. */

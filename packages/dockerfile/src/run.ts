@@ -8,7 +8,7 @@ import type { ExecRequest } from "./exec-in-root.ts";
 import { libc } from "./libc.ts";
 
 /** A program to be run in a root. */
-export interface RunRequest extends ExecRequest {
+export interface RunRequest extends Omit<ExecRequest, "parent"> {
   /**
    * The program and its first arguments that call `execInRoot` with the path that follows. It is started under the name
    * `lifecycle`.
@@ -34,7 +34,8 @@ export async function runInRoot(request: RunRequest): Promise<ProgramEnd> {
   const directory = await mkdtemp(join(workDirectory, "run-"));
   try {
     const file = join(directory, "request.json");
-    await writeFile(file, JSON.stringify(execRequest), { mode: 0o600 });
+    const asked: ExecRequest = { ...execRequest, parent: process.pid };
+    await writeFile(file, JSON.stringify(asked), { mode: 0o600 });
     return await runHelper([...helper, file], request);
   } finally {
     await rm(directory, { recursive: true, force: true });
@@ -46,6 +47,7 @@ async function runHelper([program = "", ...args]: readonly string[], request: Ru
   signal.throwIfAborted();
   adoptOrphans();
   const { readFd, writeFd } = openPipe();
+  const started = ticksSinceBoot();
   const child = spawn(program, args, {
     // Executables of many names look at the one that they were started by.
     argv0: "lifecycle",
@@ -67,7 +69,7 @@ async function runHelper([program = "", ...args]: readonly string[], request: Ru
       const end: ProgramEnd =
         code === null ? { kind: "signalled", signal: killedBy ?? "SIGKILL" } : { kind: "exited", code };
       send(-pid, "SIGKILL");
-      void stopLeftovers(root, pid).then(() => resolve(end));
+      void stopLeftovers(root, started).then(() => resolve(end));
     });
   });
   try {
@@ -103,23 +105,23 @@ const mostLooks = 500;
  * the root is not everybody's, whatever has it for its own. What was just being started while we looked is found by
  * looking again, until there is nothing twice in a row.
  */
-async function stopLeftovers(root: string, session: number): Promise<void> {
+async function stopLeftovers(root: string, since: number): Promise<void> {
   let emptyLooks = 0;
   for (let look = 0; look < mostLooks && emptyLooks < 2; look++) {
     if (look > 0) await setTimeout(lookAgainAfter);
-    emptyLooks = killLeftovers(root, session) === 0 ? emptyLooks + 1 : 0;
+    emptyLooks = killLeftovers(root, since) === 0 ? emptyLooks + 1 : 0;
   }
 }
 
 /** @returns how many there were */
-function killLeftovers(root: string, session: number): number {
-  const ours = sessionOf(process.pid);
+function killLeftovers(root: string, since: number): number {
+  const ours = statusOf(process.pid).session;
   let found = 0;
   for (const name of readdirSync("/proc")) {
     const pid = Number(name);
     if (!Number.isInteger(pid) || pid === process.pid) continue;
     try {
-      if (hasEnded(pid) || !(isOwnChild(pid, session, ours) || (root !== "/" && isIn(pid, root)))) continue;
+      if (hasEnded(pid) || !(isOwnChild(pid, since, ours) || (root !== "/" && isIn(pid, root)))) continue;
       send(pid, "SIGKILL");
       found++;
     } catch {
@@ -131,12 +133,13 @@ function killLeftovers(root: string, session: number): number {
 
 /** Whether a process only waits for its parent to take note of its end. */
 function hasEnded(pid: number): boolean {
-  return fieldsOf(pid)[0] === "Z";
+  return statusOf(pid).state === "Z";
 }
 
-/** Whether a process is a child of ours that was started after another one, in a session that is not ours. */
-function isOwnChild(pid: number, startedAfter: number, ours: number): boolean {
-  return pid > startedAfter && Number(fieldsOf(pid)[1]) === process.pid && sessionOf(pid) !== ours;
+/** Whether a process is a child of ours that was started at a time or later, in a session that is not ours. */
+function isOwnChild(pid: number, since: number, ours: number): boolean {
+  const { parent, session, started } = statusOf(pid);
+  return parent === process.pid && session !== ours && started >= since;
 }
 
 /** Whether a process has a directory, or one in it, for its root. */
@@ -145,15 +148,23 @@ function isIn(pid: number, root: string): boolean {
   return own === root || own.startsWith(`${root}/`);
 }
 
-function sessionOf(pid: number): number {
-  return Number(fieldsOf(pid)[3]);
+/** What proc(5) says of a process; `started` is in ticks since the machine's start, whatever becomes of its number. */
+function statusOf(pid: number): { state: string; parent: number; session: number; started: number } {
+  const text = readFileSync(`/proc/${pid}/stat`, "latin1");
+  // After the name, which may hold anything: fields 3 and on.
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const [parent = 0, session = 0, started = 0] = [fields[1], fields[3], fields[19]].map(Number);
+  return { state: fields[0] ?? "", parent, session, started };
 }
 
-/** What proc(5) calls state, ppid, pgrp, session, … */
-function fieldsOf(pid: number): string[] {
-  const text = readFileSync(`/proc/${pid}/stat`, "latin1");
-  return text.slice(text.lastIndexOf(")") + 2).split(" ");
+/** Now, as `statusOf` counts. */
+function ticksSinceBoot(): number {
+  const seconds = readFileSync("/proc/uptime", "latin1").split(" ", 1)[0] ?? "";
+  return Math.round(Number(seconds) * ticksPerSecond);
 }
+
+/** What Linux counts in wherever it tells times to programs. */
+const ticksPerSecond = 100;
 
 const PR_SET_CHILD_SUBREAPER = 36;
 
