@@ -28,6 +28,9 @@ export interface Job {
   cache: string;
   /** Seconds that cached layers are good for. */
   timeToLive?: number;
+  /** A directory for what does not last; in the cache unless given. */
+  work?: string;
+  onlyRoot?: boolean;
   ignored?: string[];
   /** Directories of other images by name. */
   images?: Record<string, string>;
@@ -56,7 +59,7 @@ async function apply(job: Job): Promise<JobResult> {
   const opened: string[] = [];
   let output = "";
   const started = performance.now();
-  const workDirectory = join(job.cache, "work");
+  const workDirectory = job.work ?? join(job.cache, "work");
   mkdirSync(workDirectory, { recursive: true });
   const abort = new AbortController();
   const stop = () => abort.abort();
@@ -73,6 +76,7 @@ async function apply(job: Job): Promise<JobResult> {
       mountCaches: join(job.cache, "mounts"),
       helper: [process.execPath, join(import.meta.dirname, "dockerfile-exec.ts")],
       downloader,
+      onlyRoot: job.onlyRoot ?? false,
       workDirectory,
       output: (chunk) => {
         output += chunk.toString();

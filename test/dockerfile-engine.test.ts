@@ -357,6 +357,27 @@ describe.runIf(requireRoot("changing roots"))("applying Dockerfiles to a directo
       expect(second?.layers).toEqual(first?.layers);
     });
 
+    it("goes on without one that is full", async () => {
+      const full = join(directory, "full");
+      mkdirSync(full);
+      await mustRun("mount", ["-t", "tmpfs", "-o", "size=1m", "none", full]);
+      try {
+        const instructions = "RUN dd if=/dev/urandom of=/big bs=1M count=3\nRUN echo small > /small\n";
+        const [elsewhere, unneeded, nowhere] = await apply(
+          await job(instructions, { cache: full, work: join(directory, "work") }),
+          await job(instructions, { cache: full, onlyRoot: true }),
+          await job(instructions, { cache: full }),
+        );
+        const warning = `Not caching this step: layers cannot be written to ${full}: ENOSPC: no space left on device, write`;
+        expect([elsewhere?.error, elsewhere?.layers.length, elsewhere?.warnings]).toEqual([undefined, 2, [warning]]);
+        expect([unneeded?.error, unneeded?.layers.length, unneeded?.warnings]).toEqual([undefined, 1, [warning]]);
+        expect(nowhere?.error?.message).toMatch(`layers cannot be written to ${full}/work/uncached: ENOSPC`);
+        expect(readdirSync(join(full, "blobs"))).toEqual(["sha256"]);
+      } finally {
+        await mustRun("umount", [full]);
+      }
+    });
+
     it("makes the same root of it as the instructions did", async () => {
       const instructions = [
         "RUN rm -r /data/sub && mkdir /data/sub && touch /data/sub/new && rm /data/file && ln /data/hard1 /data/hard3",

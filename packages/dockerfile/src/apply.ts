@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { rmSync } from "node:fs";
-import { posix } from "node:path";
+import { join, posix } from "node:path";
 import { describeEnd } from "@lifecycle/buildpack";
 import type { Downloader, History, ImageConfig, RuntimeConfig } from "@lifecycle/image";
 import { type BytePath, childPath, fromLatin1, type Owner, type TarEntry, toBytePath } from "@lifecycle/layers";
@@ -35,7 +35,7 @@ import type {
   RunMount,
   ValueInstruction,
 } from "./instruction.ts";
-import type { LayerCache } from "./layer-cache.ts";
+import { CacheWriteError, LayerCache } from "./layer-cache.ts";
 import type { LayerFile } from "./layer-file.ts";
 import { contextOrigin, imageOrigin, type Origin, type SourceImage } from "./origin.ts";
 import { OutputTail } from "./output-tail.ts";
@@ -70,6 +70,8 @@ export interface ApplyOptions {
   readonly helper: readonly string[];
   /** Fetches what ADD names by a URL. */
   readonly downloader: Downloader;
+  /** Whether the layers are of no use but in the cache: those that cannot be kept there are left out. */
+  readonly onlyRoot?: boolean;
   /** A private directory for what lasts as long as this. */
   readonly workDirectory: string;
   /** Takes the output of RUN as it comes; to be copied if it is kept. */
@@ -276,9 +278,24 @@ class Build {
       this.#root.fromCache = false;
     }
     await this.#root.ready(signal);
-    const layer = await cache.keep(await work());
-    await cache.remember(key, { layer });
+    const layer = await this.#keep(key, await work());
     if (layer !== undefined) this.#layers.push(layer);
+  }
+
+  /** Keeps what a step changed in the cache; where that cannot be written to, only as long as it is needed. */
+  async #keep(key: string, entries: readonly TarEntry[]): Promise<LayerFile | undefined> {
+    const { cache, onlyRoot = false, workDirectory } = this.#options;
+    let layer: LayerFile | undefined;
+    try {
+      layer = await cache.keep(entries);
+      await cache.remember(key, { layer });
+      return layer;
+    } catch (error) {
+      if (!(error instanceof CacheWriteError)) throw error;
+      this.#warn(`Not caching this step: ${error.message}`);
+    }
+    if (layer !== undefined || onlyRoot) return layer;
+    return new LayerCache(join(workDirectory, "uncached"), 0).keep(entries);
   }
 
   async #workdir(instruction: ValueInstruction, expand: Expansion): Promise<void> {

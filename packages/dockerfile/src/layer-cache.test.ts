@@ -1,9 +1,9 @@
-import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { entryOf, inspect, type TarEntry, toBytePath } from "@lifecycle/layers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { LayerCache } from "./layer-cache.ts";
+import { CacheWriteError, LayerCache } from "./layer-cache.ts";
 
 const twoHoursAgo = Date.now() / 1000 - 7200;
 
@@ -69,6 +69,18 @@ describe("the cache of layers", () => {
     await open(0).prune();
     expect(readdirSync(blobs)).toEqual([]);
     expect(readdirSync(join(directory, "cache/steps"))).toEqual([]);
+  });
+
+  it("says where it cannot write, and leaves nothing half written", async () => {
+    const cache = open();
+    const layer = await cache.keep(entries());
+    mkdirSync(join(directory, "cache/steps/one.json"), { recursive: true });
+    const remembering = cache.remember("one", { layer });
+    await expect(remembering).rejects.toThrow(`layers cannot be written to ${join(directory, "cache")}: EISDIR`);
+    expect(readdirSync(join(directory, "cache/steps"))).toEqual(["one.json"]);
+    rmSync(join(directory, "cache/blobs"), { recursive: true });
+    writeFileSync(join(directory, "cache/blobs"), "");
+    await expect(cache.keep(entries())).rejects.toThrow(CacheWriteError);
   });
 
   it("says of a layer that was damaged since that it is", async () => {

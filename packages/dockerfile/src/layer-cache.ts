@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { closeSync, openSync, writeSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Digest, digestHex, isDigest } from "@lifecycle/image";
 import { gzip, type TarEntry, tarStream } from "@lifecycle/layers";
@@ -15,10 +15,15 @@ export interface CachedStep {
 }
 
 /** What is written down for a key. */
-interface Record {
+interface StepRecord {
   /** Milliseconds since 1970. */
   readonly created: number;
   readonly layer: LayerFacts | null;
+}
+
+/** That a cache cannot be written to: its disk may be full, or read-only. */
+export class CacheWriteError extends Error {
+  override readonly name = "CacheWriteError";
 }
 
 /**
@@ -51,30 +56,42 @@ export class LayerCache {
   /**
    * Makes a layer of entries and keeps it.
    * @returns undefined if there are no entries
+   * @throws CacheWriteError, or what went wrong in reading the entries
    */
   async keep(entries: readonly TarEntry[]): Promise<LayerFile | undefined> {
     if (entries.length === 0) return undefined;
-    await mkdir(join(this.#directory, "blobs/sha256"), { recursive: true });
     const temporary = join(this.#directory, `blobs/.new-${randomUUID()}`);
     try {
+      await mkdir(join(this.#directory, "blobs/sha256"), { recursive: true }).catch(notWritten);
       const facts = await writeLayer(temporary, entries);
       const path = this.#blob(facts.digest);
-      await rename(temporary, path);
+      await rename(temporary, path).catch(notWritten);
       return new LayerFile(path, facts);
+    } catch (error) {
+      throw await this.#named(error);
     } finally {
-      await rm(temporary, { force: true });
+      await discard(temporary);
     }
   }
 
-  /** Remembers what the step with a key did. */
+  /**
+   * Remembers what the step with a key did.
+   * @throws CacheWriteError
+   */
   async remember(key: string, { layer }: CachedStep): Promise<void> {
     const facts = layer === undefined ? null : { diffId: layer.diffId, digest: layer.digest, size: layer.size };
-    const record: Record = { created: Date.now(), layer: facts };
-    await mkdir(join(this.#directory, "steps"), { recursive: true });
+    const record: StepRecord = { created: Date.now(), layer: facts };
     const path = this.#step(key);
     const temporary = `${path}.${randomUUID()}`;
-    await writeFile(temporary, JSON.stringify(record));
-    await rename(temporary, path);
+    try {
+      await mkdir(join(this.#directory, "steps"), { recursive: true }).catch(notWritten);
+      await writeFile(temporary, JSON.stringify(record)).catch(notWritten);
+      await rename(temporary, path).catch(notWritten);
+    } catch (error) {
+      throw await this.#named(error);
+    } finally {
+      await discard(temporary);
+    }
   }
 
   /**
@@ -101,13 +118,20 @@ export class LayerCache {
     }
   }
 
-  async #read(key: string): Promise<Record | undefined> {
+  async #read(key: string): Promise<StepRecord | undefined> {
     try {
       return parseRecord(JSON.parse(await readFile(this.#step(key), "utf8")));
     } catch {
       // Missing or damaged: the step is carried out again.
       return undefined;
     }
+  }
+
+  /** An error of ours with the directory by its name, which the file system's own message may not have. */
+  async #named(error: unknown): Promise<unknown> {
+    if (!(error instanceof CacheWriteError)) return error;
+    const directory = await realpath(this.#directory).catch(() => this.#directory);
+    return new CacheWriteError(`layers cannot be written to ${directory}: ${error.message}`, { cause: error.cause });
   }
 
   #step(key: string): string {
@@ -119,7 +143,7 @@ export class LayerCache {
   }
 }
 
-function parseRecord(value: unknown): Record | undefined {
+function parseRecord(value: unknown): StepRecord | undefined {
   if (typeof value !== "object" || value === null || !("created" in value) || !("layer" in value)) return undefined;
   const { created, layer } = value;
   if (typeof created !== "number") return undefined;
@@ -140,17 +164,36 @@ async function writeLayer(path: string, entries: readonly TarEntry[]): Promise<L
       yield chunk;
     }
   }
-  const file = openSync(path, "wx", 0o600);
+  const file = writing(() => openSync(path, "wx", 0o600));
   try {
     for await (const piece of gzip(tar())) {
       digest.update(piece);
       size += piece.length;
-      for (let written = 0; written < piece.length; ) written += writeSync(file, piece, written);
+      for (let written = 0; written < piece.length; ) {
+        written += writing(() => writeSync(file, piece, written));
+      }
     }
   } finally {
     closeSync(file);
   }
   return { diffId: `sha256:${diffId.digest("hex")}`, digest: `sha256:${digest.digest("hex")}`, size };
+}
+
+function writing<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    return notWritten(error);
+  }
+}
+
+function notWritten(error: unknown): never {
+  throw new CacheWriteError(error instanceof Error ? error.message : String(error), { cause: error });
+}
+
+async function discard(temporary: string): Promise<void> {
+  // If it cannot be removed, that is no worse than why it could not be written.
+  await rm(temporary, { force: true }).catch(() => {});
 }
 
 /** Reads a layer once, so that a damaged one is found before anything is made of it. */

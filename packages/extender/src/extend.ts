@@ -142,7 +142,7 @@ async function apply(
   digest: string,
   others: OtherImages,
 ): Promise<Applied> {
-  const { root, cache, mountCaches, workDirectory, helper, env, signal, logger, noColor } = options;
+  const { kind, root, cache, mountCaches, workDirectory, helper, env, signal, logger, noColor } = options;
   const [userId, groupId] = userOf(config);
   const baseImage = `base@${digest}`;
   logger.debug(`Applying Dockerfile at ${path} to '${baseImage}'...`);
@@ -166,6 +166,7 @@ async function apply(
       context: contextDir,
       cache,
       mountCaches,
+      onlyRoot: kind === "build",
       helper,
       downloader,
       workDirectory,
