@@ -231,10 +231,20 @@ describe.runIf(requireServer("dockerd"))("extender", () => {
       const { code, stdout } = await extend([]);
       expect(code).toBe(0);
       expect(stdout).toContain(
-        "Warning: Not using the cache at /kaniko/cache/layers: others can write to it; remove it",
+        "Warning: Removing the cache at /kaniko/cache/layers, which could hold anything: others can write to it\n",
       );
       expect(stdout).toMatch(/^RUNNING$/m);
       expect(readdirSync(kaniko)).toEqual(["cache"]);
+      expect((await extend([])).stdout).not.toMatch(/^RUNNING$|Removing the cache/m);
+    });
+
+    it("works where no RUN cleans up", async () => {
+      await dockerfiles("build", [`${START}USER root\nRUN rm -rf /tmp/* /var/tmp/*\nRUN echo still RUNNING\n`]);
+      await probe("ls -A / | grep lifecycle || true");
+      const { code, stdout } = await extend([]);
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/^still RUNNING$/m);
+      expect(stdout).not.toContain(".lifecycle-");
     });
   });
 
@@ -322,7 +332,10 @@ describe.runIf(requireServer("dockerd"))("extender", () => {
       expect(readdirSync(kaniko)).toEqual(["cache"]);
     });
 
-    it("is stopped in an endless RUN by SIGTERM, and leaves nothing", async () => {
+    it.each([
+      { signal: "SIGTERM", exitCode: 143, ending: /ERROR: stopped by SIGTERM\n$/ },
+      { signal: "SIGKILL", exitCode: 137, ending: /endless\n$/ },
+    ])("is stopped in an endless RUN by $signal, and leaves nothing", async ({ signal, exitCode, ending }) => {
       await dockerfiles("run", [`${START}USER root\nRUN echo endless; (sleep 3600 &); while true; do sleep 1; done\n`]);
       const { name, logs, stop } = await startContainer(daemon, {
         image: builder.image,
@@ -332,9 +345,9 @@ describe.runIf(requireServer("dockerd"))("extender", () => {
       });
       try {
         for (let waited = 0; !/^endless$/m.test(await logs()) && waited < 60; waited++) await setTimeout(500);
-        await daemon.docker("kill", "--signal", "TERM", name);
-        expect((await daemon.docker("wait", name)).trim()).toBe("143");
-        expect(await logs()).toMatch(/ERROR: stopped by SIGTERM\n$/);
+        await daemon.docker("kill", "--signal", signal, name);
+        expect((await daemon.docker("wait", name)).trim()).toBe(String(exitCode));
+        expect(await logs()).toMatch(ending);
         expect(readdirSync(kaniko)).toEqual(["cache"]);
         expect(existsSync(join(volumes.layers, "extended/run"))).toBe(false);
       } finally {

@@ -10,6 +10,7 @@ import {
   type ExtendedImage,
   extend,
   openExtendCache,
+  workPlace,
   writeExtended,
 } from "@lifecycle/extender";
 import { digestOf, type ImageConfig, type Manifest, mediaTypes, readLayers } from "@lifecycle/image";
@@ -175,7 +176,7 @@ class Worker {
   async #openCache({ inputs, logger }: WorkerContext): Promise<ExtendCache> {
     const { kanikoDir, cacheDir, kanikoCacheTtl: timeToLive } = inputs;
     const kept = existsSync(kanikoDir) ? kanikoDir : cacheDir === "" ? undefined : join(cacheDir, "extensions");
-    this.#cache ??= await openExtendCache({ kept, work: tmpdir(), timeToLive }, logger);
+    this.#cache ??= await openExtendCache({ kept, work: workPlace(), timeToLive }, logger);
     return this.#cache;
   }
 }

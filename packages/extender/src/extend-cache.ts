@@ -1,24 +1,16 @@
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fchmodSync,
-  fstatSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  rmSync,
-} from "node:fs";
-import { dirname, join } from "node:path";
+import { accessSync, constants, lstatSync, mkdirSync, mkdtempSync, rmSync, type Stats } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { LayerCache } from "@lifecycle/dockerfile";
 import { type Logger, messageOf } from "@lifecycle/phase";
+import { HeldDirectory } from "./held-directory.ts";
 
 /** What extending keeps between builds, and what it needs while it lasts. */
 export interface ExtendCache {
   readonly layers: LayerCache;
   /** The directory for `RUN --mount=type=cache`. */
   readonly mountCaches: string;
-  /** A private directory; `close` removes it. */
+  /** A private directory; `close` removes it, as does the end of this process. */
   readonly workDirectory: string;
   close(): void;
 }
@@ -27,34 +19,46 @@ export interface ExtendCache {
 export interface ExtendCachePlaces {
   /** Has `cache/layers` and `cache/mounts`; made if it is not there. Undefined: nothing is kept. */
   readonly kept: string | undefined;
-  /** Where the work directory is made. */
+  /** Where the work directory is made: a directory in which nobody else can rename it. */
   readonly work: string;
   /** Seconds after which a layer is not taken any more. */
   readonly timeToLive: number;
 }
 
 /**
- * Opens the cache, after deleting layers that are too old. What others could have written to is not taken, since it
- * would run as root: in its place come directories that last as long as this.
+ * Where extending works: `/` itself, which goes with the container should this process be killed, and in which no RUN
+ * cleans up, as many do in `/tmp`. That is the place where `/` is read-only.
+ */
+export function workPlace(): string {
+  try {
+    accessSync("/", constants.W_OK);
+    return "/";
+  } catch {
+    return tmpdir();
+  }
+}
+
+/**
+ * Opens the cache, after deleting layers that are too old. What others could have written to is removed, since it would
+ * run as root. Where nothing can be kept, directories that last as long as this take its place.
  */
 export async function openExtendCache(
   { kept, work, timeToLive }: ExtendCachePlaces,
   logger: Pick<Logger, "warn">,
 ): Promise<ExtendCache> {
-  const workDirectory = mkdtempSync(join(work, "work.dir"));
-  const opened: number[] = [];
+  const workDirectory = mkdtempSync(join(work, ".lifecycle-"));
+  const remove = () => rmSync(workDirectory, { recursive: true, force: true });
+  // Who is told to stop and takes too long is ended without more ado.
+  process.once("exit", remove);
+  const opened: HeldDirectory[] = [];
   const place = (name: string): string => {
     if (kept !== undefined) {
-      const path = join(kept, "cache", name);
       try {
-        mkdirSync(dirname(path), { recursive: true });
-        if (!existsSync(path)) mkdirSync(path, { mode: 0o700 });
-        const directory = openPrivate(path);
+        const directory = openKept(kept, name, logger);
         opened.push(directory);
-        // Whoever can write to what is above it cannot put another one in its place.
-        return `/proc/self/fd/${directory}`;
+        return directory.path;
       } catch (error) {
-        logger.warn(`Not using the cache at ${path}: ${messageOf(error)}; remove it to have a new one`);
+        logger.warn(`Not using the cache at ${join(kept, "cache", name)}: ${messageOf(error)}`);
       }
     }
     const fresh = join(workDirectory, name);
@@ -68,27 +72,53 @@ export async function openExtendCache(
     mountCaches: place("mounts"),
     workDirectory,
     close: () => {
-      for (const directory of opened) closeSync(directory);
-      rmSync(workDirectory, { recursive: true, force: true });
+      for (const directory of opened) directory.close();
+      process.off("exit", remove);
+      remove();
     },
   };
 }
 
-/**
- * Opens a directory, and makes sure that nobody but this user can look into it.
- *
- * @throws Error that says why it cannot be trusted
- */
-function openPrivate(path: string): number {
-  const directory = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+/** Opens `<kept>/cache/<name>`, after removing what others could have changed. */
+function openKept(kept: string, name: string, logger: Pick<Logger, "warn">): HeldDirectory {
+  const above = openAbove(kept);
   try {
-    const { uid, mode } = fstatSync(directory);
-    if (uid !== process.getuid?.()) throw new Error(`it belongs to user ${uid}`);
-    if ((mode & 0o022) !== 0) throw new Error("others can write to it");
-    fchmodSync(directory, 0o700);
-    return directory;
-  } catch (error) {
-    closeSync(directory);
-    throw error;
+    const path = join(above.path, name);
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    const flaw = found && flawOf(found);
+    if (flaw !== undefined) {
+      logger.warn(`Removing the cache at ${join(kept, "cache", name)}, which could hold anything: ${flaw}`);
+      above.remove(name);
+    }
+    return openPrivate(path);
+  } finally {
+    above.close();
   }
+}
+
+function openAbove(kept: string): HeldDirectory {
+  const top = HeldDirectory.openOrMake(kept, 0o755);
+  try {
+    return HeldDirectory.openOrMake(join(top.path, "cache"), 0o755);
+  } finally {
+    top.close();
+  }
+}
+
+function openPrivate(path: string): HeldDirectory {
+  const directory = HeldDirectory.openOrMake(path, 0o700);
+  const flaw = flawOf(directory.stats());
+  if (flaw !== undefined) {
+    directory.close();
+    throw new Error(flaw);
+  }
+  directory.chmod(0o700);
+  return directory;
+}
+
+/** Why a directory is not to be trusted. */
+function flawOf(stats: Stats): string | undefined {
+  if (!stats.isDirectory()) return "it is no directory";
+  if (stats.uid !== process.getuid?.()) return `it belongs to user ${stats.uid}`;
+  return (stats.mode & 0o022) === 0 ? undefined : "others can write to it";
 }

@@ -26,7 +26,7 @@ import {
 import type { Analyzed, Group } from "@lifecycle/spec-types";
 import { openBase, type StoredBaseImage } from "./base-image.ts";
 import { EXEC_HELPER, type ExtendedImage, extend } from "./extend.ts";
-import { openExtendCache } from "./extend-cache.ts";
+import { openExtendCache, workPlace } from "./extend-cache.ts";
 import type { ExtendKind } from "./find-dockerfiles.ts";
 import { inContainer } from "./in-container.ts";
 import { removeExtended, writeExtended } from "./write-extended.ts";
@@ -147,9 +147,9 @@ async function extendRoot(
   try {
     mkdirSync(kanikoDir, { recursive: true });
     const base = await whilst(`getting ${kind} image to extend`, () => openBase(kanikoDir, reference ?? ""));
-    const cache = await openExtendCache({ kept: kanikoDir, work: kanikoDir, timeToLive }, logger);
+    const cache = await openExtendCache({ kept: kanikoDir, work: workPlace(), timeToLive }, logger);
     try {
-      const ignored = [appDir, layersDir, platformDir, kanikoDir, cacheDir, extendedDir];
+      const ignored = [appDir, layersDir, platformDir, kanikoDir, cacheDir, extendedDir, cache.workDirectory];
       const extended = await extend({
         ...inputs,
         ...context,
