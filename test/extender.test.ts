@@ -276,7 +276,16 @@ describe.runIf(requireServer("dockerd"))("extender", () => {
       for (const path of [layer(1), layer(2), join(image.layout, "index.json")]) {
         expect([statSync(path).mode & 0o777, statSync(path).nlink]).toEqual([0o644, 1]);
       }
-      expect(first.stdout).toContain(`Original image top layer digest: ${TOP_LAYER}\n`);
+      const [name, ...added] = [image.name, ...image.layers.slice(1).map(({ digest }) => digest)];
+      expect(first.stdout.split("\n")).toEqual(
+        expect.arrayContaining([
+          `Original image top layer digest: ${TOP_LAYER}`,
+          `Final extended image has digest: ${name}`,
+          `Found 3 layers in extended image with digest: ${name}`,
+          `Found original top layer with digest: ${TOP_LAYER}`,
+          ...added.map((digest) => `Copying layer with digest: ${digest}`),
+        ]),
+      );
       // The next build has another one in its place.
       await dockerfiles("run", [
         `${START}COPY from-app /opt/\nLABEL io.buildpacks.rebasable=true\n`,

@@ -63,7 +63,7 @@ export async function generateDockerfiles(
 function imagesToExtend({ inputs, logger }: PhaseContext, group: Group, { runImage }: Analyzed): ExtendKind[] {
   const kinds: ExtendKind[] = [];
   const extensions = group.groupExtensions;
-  if (findDockerfiles({ ...inputs, kind: "build", extensions, logger: { debug: () => {} } }).length > 0) {
+  if (findDockerfiles({ ...inputs, kind: "build", extensions }).length > 0) {
     kinds.push("build");
   }
   if (runImage?.extend === true) {

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeSync } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { RootFileSystem } from "@lifecycle/dockerfile";
+import { envMap, RootFileSystem } from "@lifecycle/dockerfile";
 import {
   type BaseImage,
   EXEC_HELPER,
@@ -123,7 +123,7 @@ class Worker {
     const extended = await this.#extend(request, context, base, root);
     const before = new Set(base.config.config.Env);
     const changed = (extended.config.config.Env ?? []).filter((entry) => !before.has(entry));
-    return { kind: "build", env: Object.fromEntries(changed.map(nameAndValue)) };
+    return { kind: "build", env: Object.fromEntries(envMap(changed)) };
   }
 
   async #extendRun(request: ExtendRequest, context: WorkerContext): Promise<ExtendAnswer> {
@@ -195,9 +195,4 @@ function homeOf(uid: number): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function nameAndValue(entry: string): [name: string, value: string] {
-  const equals = entry.indexOf("=");
-  return equals < 0 ? [entry, ""] : [entry.slice(0, equals), entry.slice(equals + 1)];
 }

@@ -142,6 +142,8 @@ describe.skipIf(process.getuid?.() !== 0)("extending", () => {
     expect(written?.manifest.layers.map(({ mediaType }) => mediaType)).toEqual(
       Array(2).fill(mediaTypes.dockerLayerGzip),
     );
+    expect(log.join("")).toContain(`Final extended image has digest: ${layout.slice(layout.lastIndexOf("/") + 1)}\n`);
+    expect(log.join("")).toContain(`Found original top layer with digest: ${BASE_LAYER}\n`);
     expect(await Promise.all(written?.layers.map((layer) => layer.isHeld()) ?? [])).toEqual([false, true]);
     expect(readdirSync(join(layout, "blobs/sha256"))).toHaveLength(3);
     expect(statSync(join(layout, "blobs/sha256")).mode & 0o777).toBe(0o755);

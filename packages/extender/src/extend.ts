@@ -81,7 +81,11 @@ export async function extend(options: ExtendOptions): Promise<ExtendedImage> {
 
 function findAll(options: ExtendOptions): readonly ExtensionDockerfile[] {
   try {
-    return findDockerfiles(options);
+    const found = findDockerfiles(options);
+    for (const { extensionId } of found) {
+      options.logger.debug(`Found ${options.kind} Dockerfile for extension '${extensionId}'`);
+    }
+    return found;
   } catch (error) {
     throw inContext(`getting ${options.kind}.Dockerfiles`, error);
   }
@@ -130,9 +134,14 @@ async function applyAll(options: ExtendOptions, dockerfiles: readonly ExtensionD
     );
   }
   // The config of a build image is of use to nobody but the build that follows.
-  if (kind === "build" || dockerfiles.length === 0) return { config, layers };
-  const labels = { ...config.config.Labels, [REBASABLE_LABEL]: String(rebasable) };
-  return { config: { ...config, history, config: { ...config.config, Labels: labels } }, layers };
+  if (kind === "build") return { config, layers };
+  if (dockerfiles.length > 0) {
+    const labels = { ...config.config.Labels, [REBASABLE_LABEL]: String(rebasable) };
+    config = { ...config, history, config: { ...config.config, Labels: labels } };
+    digest = digestOfImage(base.manifest && extendedManifest(base.manifest, config, layers), config);
+  }
+  logger.debug(`Final extended image has digest: ${digest}`);
+  return { config, layers };
 }
 
 async function apply(

@@ -24,7 +24,7 @@ describe("the Dockerfiles of extensions", () => {
 
   function find(api: string, kind: "build" | "run" = "run") {
     const extensions = ["b/1", "none", "a/2"].map((id) => ({ id, version: "1" }));
-    const options = { kind, extensions, platformApi: ApiVersion.parse(api), logger: { debug() {} } };
+    const options = { kind, extensions, platformApi: ApiVersion.parse(api) };
     return findDockerfiles({ ...options, appDir: "/app", generatedDir: directory }).map(
       ({ path, contextDir, args, extensionId }) => [extensionId, path.slice(directory.length), contextDir, args],
     );

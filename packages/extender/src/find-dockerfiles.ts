@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { escapeId, readOutputFile } from "@lifecycle/buildpack";
 import { type Dockerfile, isBuildContext, parseDockerfile, validateDockerfile } from "@lifecycle/dockerfile";
-import type { Inputs, Logger } from "@lifecycle/phase";
+import type { Inputs } from "@lifecycle/phase";
 import { type ExtendArg, type GroupElement, parseExtendConfig, refuseReservedArgs } from "@lifecycle/spec-types";
 
 /** Which image is extended. */
@@ -24,7 +24,6 @@ export type FindOptions = Pick<Inputs, "appDir" | "generatedDir" | "platformApi"
   readonly kind: ExtendKind;
   /** The image extensions of the group, in its order. */
   readonly extensions: readonly GroupElement[];
-  readonly logger: Pick<Logger, "debug">;
 };
 
 /**
@@ -35,13 +34,7 @@ export type FindOptions = Pick<Inputs, "appDir" | "generatedDir" | "platformApi"
  * @throws DockerfileError, FormatError, Error for what is no Dockerfile of an extension
  */
 export function findDockerfiles(options: FindOptions): ExtensionDockerfile[] {
-  const { kind, extensions, logger } = options;
-  return extensions.flatMap(({ id }) => {
-    const found = readDockerfile(id, options);
-    if (found === undefined) return [];
-    logger.debug(`Found ${kind} Dockerfile for extension '${id}'`);
-    return [found];
-  });
+  return options.extensions.flatMap(({ id }) => readDockerfile(id, options) ?? []);
 }
 
 function readDockerfile(extensionId: string, options: FindOptions): ExtensionDockerfile | undefined {

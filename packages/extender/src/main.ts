@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { build } from "@lifecycle/builder";
-import { RootFileSystem } from "@lifecycle/dockerfile";
+import { envMap, RootFileSystem } from "@lifecycle/dockerfile";
 import type { ImageConfig } from "@lifecycle/image";
 import {
   becomeUser,
@@ -101,7 +101,7 @@ async function extendBuild(context: PhaseContext, group: Group, analyzed: Analyz
   becomeUser(inputs, [inputs.layersDir]);
   // After setuid, since that resets who may look into this process.
   await shieldCredentials();
-  const extendedEnv = { ...env, ...Object.fromEntries((config?.config.Env ?? []).map(nameAndValue)) };
+  const extendedEnv = { ...env, ...Object.fromEntries(envMap(config?.config.Env ?? [])) };
   await build({
     ...inputs,
     ...context,
@@ -171,11 +171,6 @@ async function extendRoot(
     if (error instanceof LifecycleError && error.exitCode === ExitCode.extendError) throw error;
     throw failedTo(`extend ${kind} image`, error, ExitCode.extendError);
   }
-}
-
-function nameAndValue(entry: string): [name: string, value: string] {
-  const equals = entry.indexOf("=");
-  return equals < 0 ? [entry, ""] : [entry.slice(0, equals), entry.slice(equals + 1)];
 }
 
 /** Runs the extender; returns its exit code. */

@@ -34,6 +34,10 @@ export async function writeExtended(
   const bytes = encodeManifest(manifest);
   const digest = digestOf(bytes);
   logger.debug(`Found ${manifest.layers.length} layers in extended image with digest: ${digest}`);
+  for (const [index, { digest: own }] of base.layers.entries()) {
+    const isTop = index === base.layers.length - 1;
+    logger.debug(`${isTop ? "Found original top layer" : "Skipping base layer"} with digest: ${own}`);
+  }
   const copies = layers.map((layer) => {
     logger.debug(`Copying layer with digest: ${layer.digest}`);
     return { digest: layer.digest, size: layer.size, source: () => layer.compressed() };
