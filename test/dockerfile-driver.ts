@@ -31,6 +31,8 @@ export interface Job {
   /** A directory for what does not last; in the cache unless given. */
   work?: string;
   onlyRoot?: boolean;
+  /** Where the caches of mounts are kept; in the cache unless given. */
+  mountCaches?: string;
   ignored?: string[];
   /** Directories of other images by name. */
   images?: Record<string, string>;
@@ -73,7 +75,7 @@ async function apply(job: Job): Promise<JobResult> {
       buildArgs: job.buildArgs,
       context: job.context,
       cache: new LayerCache(job.cache, job.timeToLive ?? 3600),
-      mountCaches: join(job.cache, "mounts"),
+      mountCaches: job.mountCaches ?? join(job.cache, "mounts"),
       helper: [process.execPath, join(import.meta.dirname, "dockerfile-exec.ts")],
       downloader,
       onlyRoot: job.onlyRoot ?? false,

@@ -400,6 +400,33 @@ describe.runIf(requireRoot("changing roots"))("applying Dockerfiles to a directo
     });
   });
 
+  it("has caches of mounts on another file system, and goes on with an empty one that does not fit", async () => {
+    const disks = [join(directory, "mounted-caches"), join(directory, "small-root")] as const;
+    const [mountCaches, root] = disks;
+    for (const disk of disks) {
+      mkdirSync(disk);
+      await mustRun("mount", ["-t", "tmpfs", "-o", "size=8m", "none", disk]);
+    }
+    try {
+      await mustRun("cp", ["--archive", `${base}/.`, root]);
+      const fill = "echo $(ls /c) && ln -s a /c/link && dd if=/dev/zero of=/c/a bs=1M count=7 2>/dev/null";
+      const mount = "RUN --mount=type=cache,target=/c";
+      const [filled, tooLarge, kept] = await apply(
+        await job(`${mount} ${fill}\n${mount} ls /c\n`, { mountCaches }),
+        await job(`${mount} echo $(ls /c) && touch /c/b\n`, { mountCaches, root }),
+        await job(`${mount} ls /c\n`, { mountCaches }),
+      );
+      expect([filled?.error, filled?.output, filled?.warnings]).toEqual([undefined, "\na\nlink\n", []]);
+      expect([tooLarge?.error, tooLarge?.output]).toEqual([undefined, "\n"]);
+      expect(tooLarge?.warnings).toEqual([
+        expect.stringMatching(/^The cache at \/c is empty, since it cannot be copied there: ENOSPC/),
+      ]);
+      expect(kept?.output).toBe("b\n");
+    } finally {
+      for (const disk of disks) await mustRun("umount", [disk]);
+    }
+  });
+
   it("copies from other images, and nothing from beyond them", async () => {
     const image = join(directory, "image");
     await copyRoot(base, image);

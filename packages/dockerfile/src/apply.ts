@@ -42,7 +42,7 @@ import { OutputTail } from "./output-tail.ts";
 import { parseTrigger } from "./parse.ts";
 import type { RootFileSystem } from "./root-file-system.ts";
 import { runInRoot } from "./run.ts";
-import { RunMounts } from "./run-mounts.ts";
+import { type MountSources, RunMounts } from "./run-mounts.ts";
 import { readFile } from "./source-tree.ts";
 import { TreeWriter } from "./tree-writer.ts";
 import { Undo } from "./undo.ts";
@@ -415,9 +415,10 @@ class Build {
     );
   }
 
-  #mountSources(): ConstructorParameters<typeof RunMounts>[1] {
-    const { mountCaches, secrets = {} } = this.#options;
-    return { caches: mountCaches, secrets, tree: async (from) => (await this.#origin(from)).tree() };
+  #mountSources(): MountSources {
+    const { mountCaches, secrets = {}, signal } = this.#options;
+    const tree = async (from: string | undefined) => (await this.#origin(from)).tree();
+    return { caches: mountCaches, secrets, tree, signal, warn: this.#warn };
   }
 
   /** Where files come from; @param from the image as written, undefined for the build context */

@@ -14,7 +14,7 @@ export interface CopyOptions {
   readonly mode: number | undefined;
   /** Names, relative to each source, that are left out. */
   readonly exclude: IgnoreRules;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: AbortSignal;
 }
 
 /** Where COPY and ADD put things. */
@@ -101,7 +101,7 @@ export class Copier {
     const { owner, mode, exclude, signal } = this.#options;
     await setImmediate();
     for (const { path, name, stats } of tree.list(from)) {
-      signal?.throwIfAborted();
+      signal.throwIfAborted();
       const place = relative === "" ? name : `${relative}/${name}`;
       const target = childPath(to, name);
       const left = exclude.leavesOut(place);
@@ -143,7 +143,7 @@ export class Copier {
     const file = this.#writer.file(path, attributes);
     try {
       for await (const chunk of inTurns(contents)) {
-        this.#options.signal?.throwIfAborted();
+        this.#options.signal.throwIfAborted();
         file.write(chunk);
       }
     } catch (error) {

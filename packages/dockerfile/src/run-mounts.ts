@@ -6,9 +6,9 @@ import { Copier } from "./copy.ts";
 import { InstructionError } from "./error.ts";
 import { noIgnoreRules } from "./ignore-file.ts";
 import type { RunMount } from "./instruction.ts";
-import { moveTree } from "./move-tree.ts";
 import type { RootPaths } from "./root-paths.ts";
 import type { SourceTree } from "./source-tree.ts";
+import { transferTree } from "./transfer-tree.ts";
 import { TreeWriter } from "./tree-writer.ts";
 import type { Undo } from "./undo.ts";
 
@@ -20,6 +20,9 @@ export interface MountSources {
   readonly secrets: Readonly<Record<string, string>>;
   /** The build context, or the image that `from` names. */
   readonly tree: (from: string | undefined) => Promise<SourceTree>;
+  /** Stops the copying of a cache. */
+  readonly signal: AbortSignal;
+  readonly warn: (message: string) => void;
 }
 
 /**
@@ -59,7 +62,7 @@ export class RunMounts {
     const path = this.#makeRoom(mount.target);
     if (mount.type === "bind") await this.#copy(mount, path);
     else if (mount.type === "tmpfs") this.#makeDirectory(path, 0o1777, mount);
-    else this.#enterCache(mount, path);
+    else await this.#enterCache(mount, path);
   }
 
   #enterSecret(mount: RunMount): void {
@@ -83,28 +86,50 @@ export class RunMounts {
       owner: { uid: 0, gid: 0 },
       mode: undefined,
       exclude: noIgnoreRules,
-      signal: undefined,
+      signal: this.#sources.signal,
     });
     for (const source of tree.find(mount.source)) await copier.copy(source, { path, isDirectory: false });
   }
 
-  #enterCache(mount: RunMount, path: BytePath): void {
+  async #enterCache(mount: RunMount, path: BytePath): Promise<void> {
     const { caches } = this.#sources;
-    const kept = caches && toBytePath(join(caches, createHash("sha256").update(mount.id).digest("hex")));
-    if (kept !== undefined && kept !== "" && existsSync(kept)) moveTree(kept, this.#root.host(path));
-    else this.#makeDirectory(path, mount.mode ?? 0o755, mount);
-    if (caches === undefined || kept === undefined || kept === "") return;
-    this.#undo.later(path, () => {
-      if (this.#root.find(path)?.isDirectory() !== true) return;
-      try {
-        mkdirSync(caches, { recursive: true });
-        rmSync(kept, { recursive: true, force: true });
-        moveTree(this.#root.host(path), kept);
-      } catch {
-        // Another build brought its own back at the same time, or the disk is full: this one's is lost, as caches may be.
-        rmSync(kept, { recursive: true, force: true });
-      }
-    });
+    if (caches === undefined) {
+      this.#makeDirectory(path, mount.mode ?? 0o755, mount);
+      return;
+    }
+    const kept = toBytePath(join(caches, createHash("sha256").update(mount.id).digest("hex")));
+    if (!(await this.#fill(path, kept, mount))) this.#makeDirectory(path, mount.mode ?? 0o755, mount);
+    this.#undo.later(path, () => this.#keep(path, kept, mount));
+  }
+
+  /** Fills a mount with what is kept. @returns false if nothing is, or if it cannot be had: then the cache is empty */
+  async #fill(path: BytePath, kept: BytePath, { target }: RunMount): Promise<boolean> {
+    const { signal, warn } = this.#sources;
+    if (!existsSync(kept)) return false;
+    try {
+      await transferTree(kept, this.#root.host(path), signal);
+      return true;
+    } catch (error) {
+      signal.throwIfAborted();
+      warn(`The cache at ${target} is empty, since it cannot be copied there: ${messageOf(error)}`);
+      return false;
+    }
+  }
+
+  /** Keeps what a mount holds, for the next RUN. */
+  async #keep(path: BytePath, kept: BytePath, { target }: RunMount): Promise<void> {
+    const { caches, signal, warn } = this.#sources;
+    if (caches === undefined || this.#root.find(path)?.isDirectory() !== true) return;
+    // In haste, what it was filled from stays, if that was a copy.
+    if (signal.aborted && existsSync(kept)) return;
+    try {
+      mkdirSync(caches, { recursive: true });
+      rmSync(kept, { recursive: true, force: true });
+      await transferTree(this.#root.host(path), kept, signal);
+    } catch (error) {
+      // Another build brought its own back at the same time, or the disk is full: it is lost, as caches may be.
+      if (!signal.aborted) warn(`The cache at ${target} was not kept: ${messageOf(error)}`);
+    }
   }
 
   #makeDirectory(path: BytePath, mode: number, { uid, gid }: RunMount): void {
@@ -145,4 +170,8 @@ export class RunMounts {
       // The program put something there, or took it away.
     }
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

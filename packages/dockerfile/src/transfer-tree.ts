@@ -1,6 +1,5 @@
 import {
   chmodSync,
-  copyFileSync,
   lchownSync,
   lstatSync,
   mkdirSync,
@@ -10,31 +9,43 @@ import {
   rmSync,
   symlinkSync,
 } from "node:fs";
+import { copyFile } from "node:fs/promises";
+import { setImmediate } from "node:timers/promises";
 import { type BytePath, childPath, fromLatin1, toFileSystem } from "@lifecycle/layers";
 
-/** Moves a directory or file, also to another file system: owners and modes stay, pipes, sockets and devices do not. */
-export function moveTree(from: BytePath, to: BytePath): void {
+/**
+ * Moves a directory to where nothing is, or, if that is another file system, copies it: owners and modes stay; extended
+ * attributes, second names of files, pipes, sockets and devices do not. A failure leaves nothing there.
+ * @param signal ends the copying with its reason
+ */
+export async function transferTree(from: BytePath, to: BytePath, signal: AbortSignal): Promise<void> {
   try {
     renameSync(toFileSystem(from), toFileSystem(to));
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "EXDEV")) throw error;
-    copyTree(from, to);
-    rmSync(toFileSystem(from), { recursive: true, force: true });
+    try {
+      await copyTree(from, to, signal);
+    } catch (failure) {
+      rmSync(toFileSystem(to), { recursive: true, force: true });
+      throw failure;
+    }
   }
 }
 
-function copyTree(from: BytePath, to: BytePath): void {
+async function copyTree(from: BytePath, to: BytePath, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
   const [source, target] = [toFileSystem(from), toFileSystem(to)];
   const stats = lstatSync(source);
   if (stats.isSymbolicLink()) {
     symlinkSync(readlinkSync(source, { encoding: "buffer" }), target);
   } else if (stats.isDirectory()) {
+    await setImmediate();
     mkdirSync(target, 0o700);
     for (const name of readdirSync(source, { encoding: "latin1" })) {
-      copyTree(childPath(from, fromLatin1(name)), childPath(to, fromLatin1(name)));
+      await copyTree(childPath(from, fromLatin1(name)), childPath(to, fromLatin1(name)), signal);
     }
   } else if (stats.isFile()) {
-    copyFileSync(source, target);
+    await copyFile(source, target);
   } else return;
   lchownSync(target, stats.uid, stats.gid);
   if (!stats.isSymbolicLink()) chmodSync(target, stats.mode & 0o7777);
