@@ -202,6 +202,21 @@ describe.runIf(requireRoot("changing roots"))("applying Dockerfiles to a directo
       rmSync(join(outside, "b"), { recursive: true });
     });
 
+    it("cannot reach the devices of the machine", async () => {
+      const device = `/dev/lifecycle-test-${process.pid}`;
+      writeFileSync(device, "");
+      try {
+        const check = "test -c /dev/null && echo x > /dev/null && head -c 1 /dev/zero | od -t x1";
+        const { error, layers } = await applyOne(
+          `RUN ${check} && rm -rf ${device} && test ! -e ${device} && ls /dev && : > /dev/shm/x\n`,
+        );
+        expect([error, layers]).toEqual([undefined, []]);
+        expect(existsSync(device)).toBe(true);
+      } finally {
+        rmSync(device, { force: true });
+      }
+    });
+
     it("do not wait for a pipe in the context", async () => {
       const other = join(directory, "pipes");
       mkdirSync(join(other, "in"), { recursive: true });

@@ -1,5 +1,8 @@
-import { readFileSync, unlinkSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import { type BytePath, childPath, toBytePath } from "@lifecycle/layers";
+import { makeDevices } from "./devices.ts";
 import { type Libc, libc } from "./libc.ts";
+import { RootPaths } from "./root-paths.ts";
 
 /** What is to run, where and as whom. */
 export interface ExecRequest {
@@ -19,7 +22,8 @@ export interface ExecRequest {
 
 const CLONE_NEWNS = 0x20000;
 const MS_REC_PRIVATE = 0x4000n | 0x40000n;
-const MS_BIND_REC = 0x1000n | 0x4000n;
+const MS_BIND = 0x1000n;
+const MS_NOSUID_NOEXEC = 0x2n | 0x8n;
 /** The last signal that is not a real-time one. */
 const lastSignal = 31;
 const SIG_SETMASK = 2;
@@ -52,21 +56,40 @@ export function execInRoot(path: string): number {
   }
 }
 
-/** Makes a directory `/`, with /proc and /dev in it where mounting is allowed. */
+/** Makes a directory `/`, with a /proc and /dev of its own where mounting is allowed. */
 function enterRoot(c: Libc, root: string): void {
-  const mount = (source: string, target: string, type: string, flags: bigint) => {
-    const texts = [source, target, type].map((text) => c.text(latin1(text)));
-    const [from, to, kind] = texts.map((text) => c.pointer(text));
-    return c.call.mount(from, to, kind, flags, null);
-  };
-  // In a mount namespace of its own, what is mounted is gone with the program. Without the privilege there is neither.
-  if (c.call.unshare(CLONE_NEWNS) === 0 && mount("none", "/", "none", MS_REC_PRIVATE) === 0) {
-    mount("proc", `${root}/proc`, "proc", 0n);
-    mount("/dev", `${root}/dev`, "none", MS_BIND_REC);
+  // In a mount namespace of its own, what is mounted is gone with the program. Without the privilege there is none.
+  if (c.call.unshare(CLONE_NEWNS) === 0 && mount(c, "none", toBytePath("/"), "none", MS_REC_PRIVATE)) {
+    const paths = new RootPaths(root);
+    mount(c, "proc", paths.host(paths.resolve(toBytePath("/proc"))), "proc", 0n);
+    const devices = paths.resolve(toBytePath("/dev"));
+    if (mount(c, "tmpfs", paths.host(devices), "tmpfs", MS_NOSUID_NOEXEC, "mode=755")) fillDevices(c, paths, devices);
   }
   const directory = c.text(latin1(root));
   check(c, c.call.chroot(c.pointer(directory)), `chroot to ${root}`);
   check(c, c.call.chdir(c.pointer(c.text("/"))), "chdir to /");
+}
+
+/** Devices that a program needs, and terminals and shared memory of its own: it has no business in the machine's. */
+function fillDevices(c: Libc, paths: RootPaths, directory: BytePath): void {
+  const within = (name: string) => childPath(directory, toBytePath(name));
+  for (const name of makeDevices(paths, directory)) {
+    // Where devices cannot be made, those that are there can be lent.
+    writeFileSync(paths.file(within(name)), "");
+    mount(c, `/dev/${name}`, paths.host(within(name)), "none", MS_BIND);
+  }
+  for (const name of ["shm", "pts"]) mkdirSync(paths.file(within(name)));
+  chmodSync(paths.file(within("shm")), 0o1777);
+  if (mount(c, "devpts", paths.host(within("pts")), "devpts", MS_NOSUID_NOEXEC, "newinstance,ptmxmode=0666,mode=620")) {
+    symlinkSync("pts/ptmx", paths.file(within("ptmx")));
+  }
+}
+
+/** @returns whether that is allowed */
+function mount(c: Libc, source: string, target: BytePath, type: string, flags: bigint, options = ""): boolean {
+  const texts = [c.text(latin1(source)), c.text(target), c.text(type), c.text(options)];
+  const [from, to, kind, data] = texts.map((text) => c.pointer(text));
+  return c.call.mount(from, to, kind, flags, data) === 0;
 }
 
 function becomeUser(c: Libc, { uid, gid, groups }: ExecRequest): void {

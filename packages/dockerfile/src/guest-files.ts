@@ -1,30 +1,8 @@
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { type BytePath, fromLatin1, parentPath, toBytePath } from "@lifecycle/layers";
-import { makeNode } from "./make-node.ts";
+import { makeDevices } from "./devices.ts";
 import type { RootPaths } from "./root-paths.ts";
 import type { Undo } from "./undo.ts";
-
-/** Devices that programs rely on: name, major and minor number. */
-const devices = [
-  ["null", 1, 3],
-  ["zero", 1, 5],
-  ["full", 1, 7],
-  ["random", 1, 8],
-  ["urandom", 1, 9],
-  ["tty", 5, 0],
-] as const;
-
-/** Shortcuts into /proc, where that is mounted. */
-const deviceLinks = { fd: "/proc/self/fd", stdin: "fd/0", stdout: "fd/1", stderr: "fd/2" };
 
 /** How a machine's network is described; programs in a root see those of the machine they run on. */
 const networkFiles = ["/etc/resolv.conf", "/etc/hosts"];
@@ -53,32 +31,14 @@ export class GuestFiles {
   lend(): void {
     if (this.#root.directory === "/") return;
     for (const name of ["proc", "sys", "dev"]) this.#makeDirectory(toBytePath(`/${name}`));
-    this.#makeDevices();
+    const devices = this.#root.resolve(toBytePath("/dev"));
+    // What cannot be made, programs have to do without.
+    if (this.#root.find(devices)?.isDirectory() === true) makeDevices(this.#root, devices);
     for (const path of networkFiles) this.#lendFile(path);
   }
 
   #makeDirectory(path: BytePath): void {
     if (this.#root.find(path) === undefined) mkdirSync(this.#root.file(path), 0o755);
-  }
-
-  #makeDevices(): void {
-    const directory = this.#root.resolve(toBytePath("/dev"));
-    if (this.#root.find(directory)?.isDirectory() !== true) return;
-    for (const [name, major, minor] of devices) {
-      const path = toBytePath(`${directory}/${name}`);
-      if (this.#root.find(path)?.isCharacterDevice() === true) continue;
-      try {
-        rmSync(this.#root.file(path), { recursive: true, force: true });
-        makeNode(this.#root.host(path), { kind: "character", major, minor });
-        writeMode(this.#root, path);
-      } catch {
-        // Without the privilege to make devices, programs have to do without.
-      }
-    }
-    for (const [name, target] of Object.entries(deviceLinks)) {
-      const path = toBytePath(`${directory}/${name}`);
-      if (this.#root.find(path) === undefined) symlinkSync(target, this.#root.file(path));
-    }
   }
 
   #lendFile(name: string): void {
@@ -99,9 +59,4 @@ export class GuestFiles {
     });
     writeFileSync(this.#root.file(path), readFileSync(name), { mode: 0o644 });
   }
-}
-
-function writeMode(root: RootPaths, path: BytePath): void {
-  // Whatever the umask.
-  chmodSync(root.file(path), 0o666);
 }
