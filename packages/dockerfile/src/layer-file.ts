@@ -1,7 +1,10 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
+import type { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { type Digest, ImageError, type Layer } from "@lifecycle/image";
+
+const chunkSize = 1 << 20;
 
 /** What is known of a layer whose blob lies in a file. */
 export interface LayerFacts {
@@ -29,12 +32,17 @@ export class LayerFile implements Layer, LayerFacts {
   }
 
   compressed(): AsyncIterable<Uint8Array> {
-    return verified(createReadStream(this.path), this.digest, this.path);
+    return verified(this.stored(), this.digest, this.path);
+  }
+
+  /** The same without a check, for who checks the digest anyway. */
+  stored(): Readable {
+    return createReadStream(this.path, { highWaterMark: chunkSize });
   }
 
   uncompressed(): AsyncIterable<Uint8Array> {
     const unzipped = createGunzip();
-    const file = createReadStream(this.path);
+    const file = this.stored();
     file.on("error", (error) => unzipped.destroy(error));
     return verified(file.pipe(unzipped), this.diffId, this.path);
   }

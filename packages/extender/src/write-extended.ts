@@ -40,7 +40,8 @@ export async function writeExtended(
   }
   const copies = layers.map((layer) => {
     logger.debug(`Copying layer with digest: ${layer.digest}`);
-    return { digest: layer.digest, size: layer.size, source: () => layer.compressed() };
+    // As it lies there: what is written is verified.
+    return { digest: layer.digest, size: layer.size, source: () => layer.stored() };
   });
   const image = { manifest: bytes, config: encodeConfig(config), layers: copies };
   const extended = openExtended(extendedDir);
