@@ -238,6 +238,16 @@ describe.runIf(requireServer("dockerd"))("extender", () => {
       expect((await extend([])).stdout).not.toMatch(/^RUNNING$|Removing the cache/m);
     });
 
+    it("runs anew what has other files of the application mounted", async () => {
+      const run = "RUN --mount=type=bind,source=from-app,target=/mounted cat /mounted";
+      await dockerfiles("build", [`${START}USER root\n${run}\n`]);
+      await probe("true");
+      expect((await extend([])).stdout).toMatch(/^of the application$/m);
+      expect((await extend([])).stdout).not.toMatch(/^of the application$/m);
+      await writeFile(join(volumes.workspace, "from-app"), "of its next version\n");
+      expect((await extend([])).stdout).toMatch(/^of its next version$/m);
+    });
+
     it("works where no RUN cleans up", async () => {
       await dockerfiles("build", [`${START}USER root\nRUN rm -rf /tmp/* /var/tmp/*\nRUN echo still RUNNING\n`]);
       await probe("ls -A / | grep lifecycle || true");
@@ -294,6 +304,18 @@ describe.runIf(requireServer("dockerd"))("extender", () => {
       expect(await extend(["-kind", "run"])).toMatchObject({ code: 0 });
       expect(extended().name).not.toBe(image.name);
       expect(extended().config.config.Labels).toEqual({ "io.buildpacks.rebasable": "false" });
+    });
+
+    it("needs no room in the cache", async () => {
+      await dockerfiles("run", [`${START}USER root\nRUN head -c 3000000 /dev/urandom >/opt-file\nUSER 1000:1000\n`]);
+      const flags = ["--tmpfs", "/kaniko/cache/layers:size=1m,mode=700"];
+      const { code, stdout } = await extend(["-kind", "run"], { flags });
+      expect(code).toBe(0);
+      expect(stdout).toContain(
+        "Warning: Not caching this step: layers cannot be written to /kaniko/cache/layers: ENOSPC",
+      );
+      const [, layer] = extended().layers;
+      expect(await mustRun("tar", ["-tzf", extended().blob(layer?.digest ?? "")])).toBe("opt-file\n");
     });
 
     it("is written to no place that a symlink leads to", async () => {
@@ -406,6 +428,13 @@ describe.runIf(requireServer("dockerd"))("extender", () => {
       expect(await refusal("ADD dots.tar /opt/")).toMatch(/ADD dots\.tar \/opt\/: .*\.\./);
       expect(await refusal("ADD device.tar /opt/")).toMatch(/ADD device\.tar \/opt\/: .*device/);
       expect(existsSync(join(volumes.layers, "escaped"))).toBe(false);
+    });
+
+    it("waits for no pipe in place of an ignore file", async () => {
+      await mustRun("mkfifo", [join(volumes.workspace, ".dockerignore")]);
+      expect(await refusal("COPY from-app /opt/")).toMatch(
+        /COPY from-app \/opt\/: read \/workspace\/\.dockerignore: not a regular file/,
+      );
     });
 
     it("waits for no pipe in place of a file", async () => {
