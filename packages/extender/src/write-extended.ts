@@ -1,3 +1,4 @@
+import { lstatSync } from "node:fs";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { digestOf, encodeConfig, encodeManifest, type Manifest, writeSparseLayout } from "@lifecycle/image";
@@ -8,6 +9,7 @@ import { HeldDirectory } from "./held-directory.ts";
 
 /** Removes the run image that an earlier build left in `<extended>`. @throws Error if that is no directory */
 export function removeExtended(extendedDir: string): void {
+  if (lstatSync(extendedDir, { throwIfNoEntry: false }) === undefined) return;
   const extended = openExtended(extendedDir);
   try {
     extended.remove("run");
