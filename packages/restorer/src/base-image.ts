@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Digest, digestOf, type Image, type KnownConfig, openLayout, writeSparseLayout } from "@lifecycle/image";
-import { inContext, type Logger, whilst } from "@lifecycle/phase";
+import { inContext, type Logger, messageOf, whilst } from "@lifecycle/phase";
 
 /**
  * Copies manifest and config of an image that is to be extended to `<kaniko-dir>/cache/base/<digest>`, an OCI layout
@@ -16,7 +16,10 @@ export async function copyBaseImage(
   logger: Logger,
 ): Promise<Image> {
   const directory = join(kanikoDir, "cache", "base");
-  await whilst("failed to create cache directory", () => mkdir(directory, { recursive: true }));
+  await mkdir(directory, { recursive: true }).catch((error: unknown) => {
+    const remedy = `mount a volume at ${kanikoDir} that the user of the restorer can write to`;
+    throw new Error(`failed to create cache directory: ${messageOf(error)}; ${remedy}`, { cause: error });
+  });
 
   const readCopy = (digest: Digest) => openLayout(join(directory, digest), { digest }).catch(() => undefined);
   const known: KnownConfig = async (_, digest) => (await readCopy(digest))?.bytes?.config;
