@@ -10,6 +10,7 @@ import {
   type ExtendedImage,
   extend,
   openExtendCache,
+  rootIdentity,
   workPlace,
   writeExtended,
 } from "@lifecycle/extender";
@@ -119,7 +120,7 @@ class Worker {
     ];
     const root = new RootFileSystem({ directory: "/", ignored, identity: "" });
     const base = await buildImage(context, root, homeOf(inputs.uid));
-    root.key = base.identity;
+    root.key = rootIdentity(base);
     const extended = await this.#extend(request, context, base, root);
     const before = new Set(base.config.config.Env);
     const changed = (extended.config.config.Env ?? []).filter((entry) => !before.has(entry));
@@ -140,7 +141,7 @@ class Worker {
     const root: RootFileSystem = new RootFileSystem({
       directory,
       ignored: [appDir, layersDir, platformDir, kanikoDir],
-      identity: base.identity,
+      identity: rootIdentity(base),
       prepare: async () => {
         for await (const layer of readLayers(image)) await root.unpackLayer(layer, this.#signal);
       },

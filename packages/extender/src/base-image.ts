@@ -1,6 +1,5 @@
-import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { type ImageConfig, isDigest, type Manifest, openLayout } from "@lifecycle/image";
+import { digestOf, type ImageConfig, isDigest, type Manifest, openLayout } from "@lifecycle/image";
 import { inContext } from "@lifecycle/phase";
 
 /** The image that Dockerfiles are applied to, as far as it has to be known: not its layers. */
@@ -32,7 +31,6 @@ export async function openBase(kanikoDir: string, reference: string): Promise<St
   }
   const layout = join(kanikoDir, "cache", "base", digest);
   try {
-    requireFiles(layout);
     const image = await openLayout(layout, { digest });
     if (image === undefined) throw new Error(`${layout} does not hold it; the restorer has to run with ${kanikoDir}`);
     const { config, manifest } = image;
@@ -42,16 +40,11 @@ export async function openBase(kanikoDir: string, reference: string): Promise<St
   }
 }
 
-/** Makes sure that reading a layout waits for nobody, as it would for a named pipe. */
-function requireFiles(layout: string): void {
-  const blobs = join(layout, "blobs", "sha256");
-  const names = readdirIfExists(blobs).map((name) => join(blobs, name));
-  for (const path of [join(layout, "index.json"), ...names]) {
-    if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false)
-      throw new Error(`${path} is not a regular file`);
-  }
-}
-
-function readdirIfExists(path: string): string[] {
-  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true ? readdirSync(path) : [];
+/**
+ * Names exactly what an image's root holds, by which layers are cached: the same for an image in a registry, a daemon and
+ * a layout, and for one that differs only in its config. Of an image that says nothing of its layers, its identity.
+ */
+export function rootIdentity({ config, identity }: BaseImage): string {
+  const { diff_ids: diffIds } = config.rootfs;
+  return diffIds.length === 0 ? identity : digestOf(diffIds.join());
 }

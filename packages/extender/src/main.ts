@@ -24,7 +24,7 @@ import {
   whilst,
 } from "@lifecycle/phase";
 import type { Analyzed, Group } from "@lifecycle/spec-types";
-import { openBase, type StoredBaseImage } from "./base-image.ts";
+import { openBase, rootIdentity, type StoredBaseImage } from "./base-image.ts";
 import { EXEC_HELPER, type ExtendedImage, extend } from "./extend.ts";
 import { openExtendCache, workPlace } from "./extend-cache.ts";
 import type { ExtendKind } from "./find-dockerfiles.ts";
@@ -156,7 +156,7 @@ async function extendRoot(
         kind,
         extensions: group.groupExtensions,
         base,
-        root: new RootFileSystem({ directory: "/", ignored, identity: base.identity }),
+        root: new RootFileSystem({ directory: "/", ignored, identity: rootIdentity(base) }),
         cache: cache.layers,
         mountCaches: cache.mountCaches,
         workDirectory: cache.workDirectory,
