@@ -465,6 +465,14 @@ describe.runIf(canRun && requireRoot("restorer with a volume at /kaniko"))("rest
     }
   });
 
+  it.each(["0.10", "0.11"])("finds a run image that only has a reference at Platform API %s", async (api) => {
+    await writeAnalyzed({ reference: referenceOf(base), extend: false });
+    await runner.write("layers/group.toml", '[[group-extensions]]\nid = "x"\nversion = "1"\napi = "0.10"\n');
+    const outcome = await restore([], { CNB_PLATFORM_API: api });
+    expect(outcome, outcome.stdout).toMatchObject({ code: 0, stderr: "" });
+    expect(analyzed().runImage?.reference).toBe(referenceOf(base));
+  });
+
   it("fetches nothing but the manifest of an image that it has copied, unless the copy is damaged", async () => {
     expect(await restore()).toMatchObject({ code: 0 });
     let mark = registry.log().length;

@@ -491,10 +491,12 @@ describe.runIf(requireServer("dockerd"))("extender", () => {
       const missing = await extend([]);
       expect(missing.code).toBe(102);
       expect(missing.stdout).toMatch(
-        /ERROR: failed to extend build image: getting build image to extend: .* the restorer has to run with \/kaniko\n$/,
+        /ERROR: failed to extend build image: getting build image to extend: .* give the extender the same \/kaniko as the restorer, which puts it there if it is to be extended\n$/,
       );
       await write(join(volumes.layers, "analyzed.toml"), "");
-      expect((await extend([])).stdout).toContain("failed to get digest for reference ''");
+      expect((await extend([])).stdout).toContain(
+        "analyzed.toml names no build image; run the restorer with -build-image\n",
+      );
     });
   });
 });

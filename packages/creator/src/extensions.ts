@@ -52,7 +52,9 @@ export async function generateDockerfiles(
   const toExtend = imagesToExtend(context, group, generated);
   if (toExtend.length > 0 && worker === undefined) {
     const cause = `${toExtend.join(" and ")} image to be extended by ${extensions.map(nameOf).join(", ")}`;
-    const remedy = "only root can do that: start creator as root, which it is for nothing else";
+    const remedy = inputs.platformApi.lessThan("0.10")
+      ? "that takes Platform API 0.10 or later"
+      : "only root can do that: start creator as root; buildpacks still run as the build user";
     throw failedTo("extend images", `${cause}; ${remedy}`, ExitCode.extendError);
   }
   const analyzed = await updateRunImage(context, { images }, generated, group);

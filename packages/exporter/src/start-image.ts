@@ -16,6 +16,8 @@ export interface StartOptions {
   readonly previousImage: string;
   /** What extenders made of the run image; its config becomes the app image's. */
   readonly extended: ExtendedRunImage | undefined;
+  /** Whether images are in a daemon. */
+  readonly useDaemon: boolean;
   /** What SOURCE_DATE_EPOCH says. */
   readonly sourceDateEpoch: string | undefined;
 }
@@ -39,7 +41,8 @@ export async function startImage(options: StartOptions): Promise<StartedImage> {
     const createdAt = sourceDateEpoch(options.sourceDateEpoch, platformApi, logger);
     const runImage = await images.open(options.runImage);
     if (runImage === undefined) {
-      throw new Error(`run image '${options.runImage}' not found`);
+      const remedy = options.useDaemon ? " in the daemon; pull it there" : "";
+      throw new Error(`run image '${options.runImage}' not found${remedy}`);
     }
     const keepHistory = platformApi.atLeast("0.12");
     const runtimeConfig = extended?.config.config;

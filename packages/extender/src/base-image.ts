@@ -32,7 +32,10 @@ export async function openBase(kanikoDir: string, reference: string): Promise<St
   const layout = join(kanikoDir, "cache", "base", digest);
   try {
     const image = await openLayout(layout, { digest });
-    if (image === undefined) throw new Error(`${layout} does not hold it; the restorer has to run with ${kanikoDir}`);
+    if (image === undefined) {
+      const remedy = `give the extender the same ${kanikoDir} as the restorer, which puts it there if it is to be extended`;
+      throw new Error(`it is not in ${layout}; ${remedy}`);
+    }
     const { config, manifest } = image;
     return { config, manifest, identity: digest, reference };
   } catch (error) {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LayerCache } from "@lifecycle/dockerfile";
 import { type Logger, messageOf } from "@lifecycle/phase";
-import { HeldDirectory } from "./held-directory.ts";
+import { HeldDirectory, withRealPaths } from "./held-directory.ts";
 
 /** What extending keeps between builds, and what it needs while it lasts. */
 export interface ExtendCache {
@@ -91,15 +91,23 @@ function openKept(kept: string, name: string, logger: Pick<Logger, "warn">): Hel
       above.remove(name);
     }
     return openPrivate(path);
+  } catch (error) {
+    throw new Error(withRealPaths(messageOf(error)), { cause: error });
   } finally {
     above.close();
   }
 }
 
+/** Opens `<kept>/cache`, which belongs to whom `<kept>` belongs: a restorer that is no root writes there, too. */
 function openAbove(kept: string): HeldDirectory {
   const top = HeldDirectory.openOrMake(kept, 0o755);
   try {
-    return HeldDirectory.openOrMake(join(top.path, "cache"), 0o755);
+    const directory = HeldDirectory.openOrMake(join(top.path, "cache"), 0o755);
+    const { uid, gid } = top.stats();
+    if (directory.stats().uid !== uid) directory.chown(uid, gid);
+    return directory;
+  } catch (error) {
+    throw new Error(withRealPaths(messageOf(error)), { cause: error });
   } finally {
     top.close();
   }

@@ -130,6 +130,13 @@ describe.skipIf(process.getuid?.() !== 0)("extending", () => {
     });
   });
 
+  it.each(["0", "00", "+0", "root:0", "$user_id:$group_id", ":1000"])(
+    "takes USER %s of a run image for root",
+    async (user) => {
+      await expect(apply("run", `USER ${user}\n`)).rejects.toThrow("the final user ID is 0 (root)");
+    },
+  );
+
   it("writes the run image in the base image's family, with nothing but the new layers", async () => {
     const extended = await apply("run", "COPY file /a\n");
     const extendedDir = join(directory, "extended");

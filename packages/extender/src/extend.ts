@@ -118,14 +118,14 @@ async function applyAll(options: ExtendOptions, dockerfiles: readonly ExtensionD
     digest = digestOfImage(manifest, config);
     logger.debug(`Intermediate image has digest: ${digest}`);
     const [user] = userOf(config);
-    if (isRoot(user)) {
+    if (isRoot(user, originalUser)) {
       logger.warn(
         `Extension from ${each.path} changed the user ID from ${userBefore} to ${user}; this must not be the final user ID (a following extension must reset the user).`,
       );
     }
   }
   const [finalUser] = userOf(config);
-  if (isRoot(finalUser) && kind === "run") {
+  if (isRoot(finalUser, originalUser) && kind === "run") {
     throw new Error("the final user ID is 0 (root); please add another extension that resets the user to non-root");
   }
   if (finalUser !== originalUser) {
@@ -154,6 +154,7 @@ async function apply(
   const { kind, root, cache, mountCaches, workDirectory, helper, env, signal, logger, noColor } = options;
   const [userId, groupId] = userOf(config);
   const baseImage = `base@${digest}`;
+  logger.info(`Applying ${kind}.Dockerfile of ${extensionId}`, { extension: extensionId });
   logger.debug(`Applying Dockerfile at ${path} to '${baseImage}'...`);
   const output = logger.isJson
     ? lineOutput((line) => logger.info(line, { extension: extensionId }))
@@ -217,8 +218,12 @@ function userOf({ config }: ImageConfig): [user: string, group: string] {
   return [user, group];
 }
 
-function isRoot(user: string): boolean {
-  return user === "0" || user === "root";
+/**
+ * Whether a user is root, however that is written. No user at all is root too, but for who has always had none: an
+ * argument that was not declared, as in `USER ${user_id}`, leaves nothing.
+ */
+function isRoot(user: string, originalUser: string): boolean {
+  return user === "root" || /^\+?0+$/.test(user) || (user === "" && originalUser !== "");
 }
 
 /** Whether a label's text means true, in the spellings that Go accepts. */

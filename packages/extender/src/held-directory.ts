@@ -2,16 +2,29 @@ import {
   closeSync,
   constants,
   fchmodSync,
+  fchownSync,
   fstatSync,
   lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
+  readlinkSync,
   rmdirSync,
   type Stats,
   unlinkSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+
+/** A message in which directories that are held have the names that users know them by. */
+export function withRealPaths(message: string): string {
+  return message.replaceAll(/\/proc\/self\/fd\/\d+/g, (path) => {
+    try {
+      return readlinkSync(path);
+    } catch {
+      return path;
+    }
+  });
+}
 
 /** A directory that is held open: whoever can write to what is above it cannot put another one in its place. */
 export class HeldDirectory {
@@ -62,6 +75,10 @@ export class HeldDirectory {
 
   chmod(mode: number): void {
     fchmodSync(this.#fd, mode);
+  }
+
+  chown(uid: number, gid: number): void {
+    fchownSync(this.#fd, uid, gid);
   }
 
   /** Removes what it has under a name, if there is such a thing, and follows no symlinks, also if others make some. */

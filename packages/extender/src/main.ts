@@ -129,6 +129,13 @@ async function extendRun(context: PhaseContext, group: Group, analyzed: Analyzed
   });
 }
 
+/** @throws Error if analyzed.toml does not name the image */
+function requireNamed(kind: ExtendKind, reference: string | undefined): string {
+  if (reference) return reference;
+  const remedy = kind === "build" ? "run the restorer with -build-image" : "run the analyzer with -run-image";
+  throw new Error(`analyzed.toml names no ${kind} image; ${remedy}`);
+}
+
 /**
  * Applies the Dockerfiles of one kind to `/`.
  *
@@ -146,7 +153,9 @@ async function extendRoot(
   const { kanikoDir, kanikoCacheTtl: timeToLive, appDir, cacheDir, extendedDir, layersDir, platformDir } = inputs;
   try {
     mkdirSync(kanikoDir, { recursive: true });
-    const base = await whilst(`getting ${kind} image to extend`, () => openBase(kanikoDir, reference ?? ""));
+    const base = await whilst(`getting ${kind} image to extend`, () =>
+      openBase(kanikoDir, requireNamed(kind, reference)),
+    );
     const cache = await openExtendCache({ kept: kanikoDir, work: workPlace(), timeToLive }, logger);
     try {
       const ignored = [appDir, layersDir, platformDir, kanikoDir, cacheDir, extendedDir, cache.workDirectory];

@@ -5,7 +5,7 @@ import { digestOf, encodeConfig, encodeManifest, type Manifest, writeSparseLayou
 import { type Logger, messageOf } from "@lifecycle/phase";
 import type { ExtendedImage } from "./extend.ts";
 import { extendedManifest } from "./extended-manifest.ts";
-import { HeldDirectory } from "./held-directory.ts";
+import { HeldDirectory, withRealPaths } from "./held-directory.ts";
 
 /** Removes the run image that an earlier build left in `<extended>`. @throws Error if that is no directory */
 export function removeExtended(extendedDir: string): void {
@@ -58,6 +58,8 @@ export async function writeExtended(
     }
     extended.remove("run");
     await rename(join(extended.path, unfinished), join(extended.path, "run"));
+  } catch (error) {
+    throw new Error(withRealPaths(messageOf(error)), { cause: error });
   } finally {
     extended.remove(unfinished);
     extended.close();

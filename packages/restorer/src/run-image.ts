@@ -22,12 +22,13 @@ export async function updateRunImage(
     return analyzed;
   }
   logger.debug("Updating run image info in analyzed metadata...");
-  const name = runImage.image ?? "";
+  // before Platform API 0.12 there is only the reference
+  const name = runImage.image || runImage.reference;
   const image = await images.open(name).catch((error: unknown) => {
     throw failedTo(`get run image ${name}`, error);
   });
   if (image === undefined) {
-    throw failedTo(`get run image ${name}`);
+    throw failedTo(`get run image ${name}`, "not found");
   }
   return withRunImage({ inputs, logger }, analyzed, image);
 }
