@@ -46,6 +46,11 @@ setsid bash -c '
 ' >/dev/null 2>&1 </dev/null &
 `;
 
+/** An extension whose RUN wants what there is none of in a directory. */
+const WANT_PROC = `#!/bin/bash
+printf '${START.replaceAll("\n", "\\n")}RUN cat /proc/version\\n${END.replaceAll("\n", "\\n")}' >"$1/run.Dockerfile"
+`;
+
 const SWITCH = `#!/bin/bash
 echo "FROM $(cat /files/other-run-image)" >"$1/run.Dockerfile"
 `;
@@ -68,6 +73,7 @@ describe.runIf(requireServer("dockerd", "docker-registry", "skopeo"))("creator w
     await write("other-run-image", image("other-run"));
     await writeModule("extension", "extensions/test_both", { generate: GENERATE });
     await writeModule("extension", "extensions/test_switch", { generate: SWITCH });
+    await writeModule("extension", "extensions/test_proc", { generate: WANT_PROC });
     await writeModule("buildpack", "buildpacks/test_build", { build: BUILD, detect: "#!/bin/bash\n" });
     const plain = BUILD.replace("$(cat /usr/share/tool)", "nothing");
     await writeModule("buildpack", "buildpacks/test_plain", { build: plain, detect: "#!/bin/bash\n" });
@@ -77,6 +83,7 @@ describe.runIf(requireServer("dockerd", "docker-registry", "skopeo"))("creator w
       ["switch", "plain", "switch"],
       ["meddles", "meddles", "both"],
       ["plain", "plain"],
+      ["proc", "plain", "proc"],
     ]) {
       const group = (key: string, id: string | undefined) =>
         id === undefined ? "" : `[[${key}]]\n[[${key}.group]]\nid = "test/${id}"\nversion = "1"\n`;
@@ -166,6 +173,12 @@ describe.runIf(requireServer("dockerd", "docker-registry", "skopeo"))("creator w
       ] ?? "",
     );
     expect(runImage.reference).toContain("/samples/run@");
+  });
+
+  it("says why a RUN of the run image does not find /proc", async () => {
+    const outcome = await create("proc", "refused");
+    expect(outcome.code).toBe(102);
+    expect(outcome.stdout).toMatch(/exit status 1; a directory's RUN has no \/proc where mounting is not allowed;/);
   });
 
   it("switches the run image for an ordinary user", async () => {

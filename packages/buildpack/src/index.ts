@@ -4,7 +4,6 @@ export { type Detected, DetectionError, type DetectOrderInputs, detectOrder } fr
 export { DirStore } from "./dir-store.ts";
 export { ExtensionError, type GenerateInputs, generate } from "./generate.ts";
 export { isCached, isLaunch, Layer, LayersDir, whyMalformed } from "./layers-dir.ts";
-export { adoptOrphans, stopLeftovers } from "./leftovers.ts";
 export { descriptorOutput, type LiveOutput, lineOutput } from "./live-output.ts";
 export { LogRecorder } from "./log-recorder.ts";
 export type { Logger } from "./logger.ts";
@@ -14,6 +13,7 @@ export { readOutputFile } from "./output-file.ts";
 export { openPipe, type Pipe, readPipe } from "./pipe.ts";
 export { planFor, withoutMet } from "./plan.ts";
 export { ProcessMap } from "./process-map.ts";
+export { adoptOrphans, killAll, type ProcessStatus, statusOf } from "./processes.ts";
 export { describeEnd, type Program, type ProgramEnd, runCaptured, runLive } from "./program.ts";
 export { type SbomFile, sbomFileName } from "./sbom.ts";
 export { BuildTarget, formatBaseTarget, formatTargets, matchesTarget, targetEnv } from "./target.ts";

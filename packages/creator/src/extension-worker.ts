@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, createReadStream } from "node:fs";
 import { createInterface, type Interface } from "node:readline";
-import { adoptOrphans, openPipe, stopLeftovers } from "@lifecycle/buildpack";
+import { adoptOrphans, killAll, openPipe } from "@lifecycle/buildpack";
 import { ExitCode, LifecycleError } from "@lifecycle/phase";
 import { type ExtendAnswer, type ExtendRequest, formatRequest } from "./worker-protocol.ts";
 
@@ -73,7 +73,7 @@ export class ExtensionWorker {
 
   /** Stops all other processes that came of this one, such as what a bin/detect left running. */
   async stopOthers(): Promise<void> {
-    await stopLeftovers(new Set(this.#process.pid === undefined ? [] : [this.#process.pid]));
+    await killAll(({ pid, parent }) => parent === process.pid && pid !== this.#process.pid);
   }
 
   /** Ends it, with whatever it does, and waits until it has cleaned up. */

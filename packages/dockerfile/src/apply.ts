@@ -37,6 +37,7 @@ import type {
 } from "./instruction.ts";
 import { CacheWriteError, LayerCache } from "./layer-cache.ts";
 import type { LayerFile } from "./layer-file.ts";
+import { mayMount } from "./may-mount.ts";
 import { contextOrigin, imageOrigin, type Origin, type SourceImage } from "./origin.ts";
 import { OutputTail } from "./output-tail.ts";
 import { parseTrigger } from "./parse.ts";
@@ -409,10 +410,16 @@ class Build {
     signal.throwIfAborted();
     if (end.kind === "exited" && end.code === 0) return;
     const said = tail.text();
+    const hint = this.#lacksProc(said) ? "; a directory's RUN has no /proc where mounting is not allowed" : "";
     throw new InstructionError(
       "failed",
-      `${describeEnd(end)}${said === "" ? "" : `; its output ended with:\n${said}`}`,
+      `${describeEnd(end)}${hint}${said === "" ? "" : `; its output ended with:\n${said}`}`,
     );
+  }
+
+  /** Whether a program that says this may have failed for want of /proc. */
+  #lacksProc(said: string): boolean {
+    return this.#root.paths.directory !== "/" && !mayMount() && /\bproc\b/.test(said);
   }
 
   #mountSources(): MountSources {
