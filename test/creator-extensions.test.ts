@@ -120,9 +120,11 @@ describe.runIf(requireServer("dockerd", "docker-registry", "skopeo"))("creator w
     await rm(volumes.layers, { recursive: true });
     await mkdir(volumes.layers);
     await giveToBuildUser(volumes.layers);
-    return builder.run(volumes, ["creator", ...own, "-cache-dir", "/cache", image(name)], {
+    const { command = ["/cnb/lifecycle/creator"], ...others } = options;
+    return builder.run(volumes, [], {
+      command: [...command, ...own, "-cache-dir", "/cache", image(name)],
       user: "0:0",
-      ...options,
+      ...others,
       env: {
         CNB_PLATFORM_API: "0.13",
         CNB_EXTENSIONS_DIR: "/files/extensions",
@@ -173,6 +175,19 @@ describe.runIf(requireServer("dockerd", "docker-registry", "skopeo"))("creator w
       ] ?? "",
     );
     expect(runImage.reference).toContain("/samples/run@");
+  });
+
+  it("does not touch the build image's root where that is a machine's own", async () => {
+    // What tells containers apart is not there: neither the file of Docker's, nor the place where builders have this.
+    const outcome = await create("both", "refused", {
+      command: ["/bin/bash", "-c", 'rm /.dockerenv; exec /elsewhere/creator "$@"', "-"],
+      mounts: { "/elsewhere": builder.lifecycle },
+    });
+    expect(outcome.code).toBe(102);
+    expect(outcome.stdout).toMatch(
+      /failed to extend build image: it would change \/ of this machine; .*container.*\n$/,
+    );
+    expect(outcome.stdout).not.toContain("RUNNING");
   });
 
   it("says why a RUN of the run image does not find /proc", async () => {

@@ -10,6 +10,7 @@ import {
   type ExtendedImage,
   extend,
   openExtendCache,
+  requireContainer,
   rootIdentity,
   workPlace,
   writeExtended,
@@ -105,6 +106,7 @@ class Worker {
   }
 
   async #extendBuild(request: ExtendRequest, context: WorkerContext): Promise<ExtendAnswer> {
+    requireContainer(context.env, "creator");
     const { inputs } = request;
     const { appDir, layersDir, platformDir, cacheDir, kanikoDir, launchCacheDir, layoutDir } = inputs;
     const cache = await this.#openCache(context);

@@ -2,4 +2,5 @@ export { type BaseImage, openBase, rootIdentity, type StoredBaseImage } from "./
 export { EXEC_HELPER, type ExtendedImage, type ExtendOptions, extend } from "./extend.ts";
 export { type ExtendCache, type ExtendCachePlaces, openExtendCache, workPlace } from "./extend-cache.ts";
 export { type ExtendKind, type ExtensionDockerfile, findDockerfiles } from "./find-dockerfiles.ts";
+export { requireContainer } from "./in-container.ts";
 export { writeExtended } from "./write-extended.ts";

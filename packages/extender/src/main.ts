@@ -28,7 +28,7 @@ import { openBase, rootIdentity, type StoredBaseImage } from "./base-image.ts";
 import { EXEC_HELPER, type ExtendedImage, extend } from "./extend.ts";
 import { openExtendCache, workPlace } from "./extend-cache.ts";
 import type { ExtendKind } from "./find-dockerfiles.ts";
-import { inContainer } from "./in-container.ts";
+import { requireContainer } from "./in-container.ts";
 import { removeExtended, writeExtended } from "./write-extended.ts";
 
 const extender: Phase<void> = {
@@ -62,12 +62,14 @@ const extender: Phase<void> = {
   },
 
   privileges({ inputs, env }) {
-    const refuse = (why: string) => failedTo(`extend ${inputs.extendKind} image`, why, ExitCode.extendError);
+    const refuse = (why: unknown) => failedTo(`extend ${inputs.extendKind} image`, why, ExitCode.extendError);
     if (!isPrivileged()) {
       throw refuse("the extender has to be started as root");
     }
-    if (!inContainer(env)) {
-      throw refuse("it would change / of this machine; run the extender in a container of the image to extend");
+    try {
+      requireContainer(env, "extender");
+    } catch (error) {
+      throw refuse(error);
     }
     if (inputs.extendKind === "build" && inputs.uid === 0) {
       throw failedTo("build", "refusing to run as root", ExitCode.failed);
