@@ -52,6 +52,9 @@ describe("a directory that is held", () => {
     mkdirSync(join(top, "elsewhere"));
     writeFileSync(join(top, "elsewhere/kept"), "");
     writeFileSync(join(top, "held/old/deep/file"), "");
+    // Archives of old bring names that are not UTF-8.
+    mkdirSync(Buffer.from(`${top}/held/old/\xe9`, "latin1"));
+    writeFileSync(Buffer.from(`${top}/held/old/\xe9/\xe8`, "latin1"), "");
     symlinkSync(join(top, "elsewhere"), join(top, "held/old/link"));
     symlinkSync(join(top, "elsewhere"), join(top, "held/link"));
     held = HeldDirectory.open(join(top, "held"));

@@ -13,7 +13,7 @@ import {
   type Stats,
   unlinkSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 
 /** A message in which directories that are held have the names that users know them by. */
 export function withRealPaths(message: string): string {
@@ -35,7 +35,7 @@ export class HeldDirectory {
   }
 
   /** @throws Error with code ENOTDIR also for a symlink to a directory */
-  static open(path: string): HeldDirectory {
+  static open(path: string | Buffer): HeldDirectory {
     return new HeldDirectory(openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW));
   }
 
@@ -81,9 +81,12 @@ export class HeldDirectory {
     fchownSync(this.#fd, uid, gid);
   }
 
-  /** Removes what it has under a name, if there is such a thing, and follows no symlinks, also if others make some. */
-  remove(name: string): void {
-    const path = join(this.path, name);
+  /**
+   * Removes what it has under a name, if there is such a thing, and follows no symlinks, also if others make some.
+   * @param name as bytes if it may not be UTF-8
+   */
+  remove(name: string | Buffer): void {
+    const path = Buffer.concat([Buffer.from(`${this.path}/`), Buffer.from(name)]);
     const found = lstatSync(path, { throwIfNoEntry: false });
     if (found === undefined) return;
     if (!found.isDirectory()) {
@@ -92,7 +95,7 @@ export class HeldDirectory {
     }
     const directory = HeldDirectory.open(path);
     try {
-      for (const each of readdirSync(directory.path)) directory.remove(each);
+      for (const each of readdirSync(directory.path, { encoding: "buffer" })) directory.remove(each);
     } finally {
       directory.close();
     }
