@@ -259,6 +259,20 @@ describe.runIf(requireServer("dockerd"))("extender", () => {
   });
 
   describe("of a run image", () => {
+    it("mounts over what the image holds, and puts that back as it was", async () => {
+      const look = "find /home /usr/share -exec stat -c '%n %a %u %g %Y' {} + | sort | md5sum";
+      await dockerfiles("run", [
+        `${START}USER root\nRUN ${look}\nRUN --mount=type=cache,target=/home --mount=type=tmpfs,target=/usr/share ` +
+          `touch /home/x; echo covered $(ls /home /usr/share)\nRUN ${look}\nUSER 1000:1000\n`,
+      ]);
+      const { code, stdout } = await extend(["-kind", "run"]);
+      expect(code, stdout).toBe(0);
+      expect(stdout).toContain("covered /home: x /usr/share:\n");
+      const [before, after, ...more] = stdout.match(/^[0-9a-f]{32} {2}-$/gm) ?? [];
+      expect([after, more]).toEqual([before, []]);
+      expect(extended().layers).toHaveLength(1);
+    });
+
     it("leaves an image of new layers only, which everybody can read", async () => {
       await dockerfiles("run", [
         `${START}USER root\nRUN echo library >/usr/lib/of-extension\nENV A=1\nLABEL io.buildpacks.rebasable=true\n`,

@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { type BytePath, fromLatin1, parentPath, toBytePath } from "@lifecycle/layers";
+import { type BytePath, fromLatin1, parentPath, toBytePath, toText } from "@lifecycle/layers";
 import { Copier } from "./copy.ts";
 import { InstructionError } from "./error.ts";
 import { noIgnoreRules } from "./ignore-file.ts";
 import type { RunMount } from "./instruction.ts";
+import { moveTree } from "./move-tree.ts";
 import type { RootPaths } from "./root-paths.ts";
 import type { SourceTree } from "./source-tree.ts";
 import { transferTree } from "./transfer-tree.ts";
@@ -153,14 +154,23 @@ export class RunMounts {
     this.#paths.push(path);
     const found = this.#root.find(path);
     const aside = found && fromLatin1(`${path}.lifecycle-${process.pid}`);
-    if (aside !== undefined) renameSync(this.#root.file(path), this.#root.file(aside));
+    if (aside !== undefined) this.#moveAside(path, aside);
     this.#undo.later(path, () => {
       rmSync(this.#root.file(path), { recursive: true, force: true });
       if (aside !== undefined && this.#root.find(aside) !== undefined) {
-        renameSync(this.#root.file(aside), this.#root.file(path));
+        moveTree(this.#root.host(aside), this.#root.host(path));
       }
     });
     return path;
+  }
+
+  #moveAside(path: BytePath, aside: BytePath): void {
+    try {
+      moveTree(this.#root.host(path), this.#root.host(aside));
+    } catch (error) {
+      if (this.#root.find(aside) !== undefined) moveTree(this.#root.host(aside), this.#root.host(path));
+      throw new InstructionError("failed", `nothing can be mounted at ${toText(path)}: ${messageOf(error)}`);
+    }
   }
 
   #removeEmpty(path: BytePath): void {

@@ -72,7 +72,7 @@ export class Snapshot {
   /**
    * What changed since the last look, as the entries of a layer: each directory before what it holds, and above each
    * change the directories that lead to it, so that they keep their owners and modes wherever the layer is unpacked.
-   * @param passedOver resolved paths whose change does not count
+   * @param passedOver resolved paths that were covered meanwhile: no change of them and of what they hold counts
    */
   async changes(signal?: AbortSignal, passedOver: ReadonlySet<BytePath> = new Set()): Promise<TarEntry[]> {
     const before = this.#known;
@@ -80,17 +80,18 @@ export class Snapshot {
     this.#known = now;
     const changed = new Set<BytePath>();
     const whiteouts = new Map<BytePath, BytePath>();
-    const replaced = this.#replacedDirectories(before, now);
+    const isCovered = (path: BytePath) => passedOver.has(path) || isBelowAny(path, passedOver);
+    const replaced = this.#replacedDirectories(before, now, isCovered);
     for (const [path, known] of now) {
-      if (passedOver.has(path) || this.#ignored.begins(path)) continue;
-      if (isBelowAny(path, replaced) || !isSame(before.get(path), known)) changed.add(path);
+      if (this.#ignored.begins(path) || (!isBelowAny(path, replaced) && isSame(before.get(path), known))) continue;
+      if (!isCovered(path)) changed.add(path);
     }
     for (const path of replaced) {
       changed.add(path);
       whiteouts.set(childPath(path, fromLatin1(".wh..wh..opq")), path);
     }
     for (const path of before.keys()) {
-      if (now.has(path) || passedOver.has(path)) continue;
+      if (now.has(path) || isCovered(path)) continue;
       const parent = parentPath(path);
       const isTopmost = parent === "/" || isDirectory(now.get(parent));
       if (!isTopmost || isBelowAny(path, replaced)) continue;
@@ -168,7 +169,11 @@ export class Snapshot {
    * was. Whether it is still the same directory is not asked, since inode numbers do not tell: file systems use them
    * again, and overlays change them.
    */
-  #replacedDirectories(before: Map<BytePath, Known>, now: Map<BytePath, Known>): Set<BytePath> {
+  #replacedDirectories(
+    before: Map<BytePath, Known>,
+    now: Map<BytePath, Known>,
+    isCovered: (path: BytePath) => boolean,
+  ): Set<BytePath> {
     const lost = new Set<BytePath>();
     const surviving = new Set<BytePath>();
     const inner = new Set<BytePath>();
@@ -177,7 +182,7 @@ export class Snapshot {
       inner.add(parent);
       const known = now.get(path);
       if (known === undefined) lost.add(parent);
-      else if (!isDirectory(old) && isSame(old, known)) surviving.add(parent);
+      else if (!isDirectory(old) && (isSame(old, known) || isCovered(path))) surviving.add(parent);
     }
     // A directory that was empty and still is there survives, and so does what holds a survivor.
     for (const [path, old] of before) {
