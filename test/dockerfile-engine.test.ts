@@ -237,7 +237,7 @@ describe.runIf(requireRoot("changing roots"))("applying Dockerfiles to a directo
       symlinkSync("../outside/patterns", join(linked, ".dockerignore"));
       for (const each of [pipe, linked]) writeFileSync(join(each, "file"), "copied\n");
       const [unused, used, out] = await apply(
-        await job("RUN true\n", { context: pipe }),
+        await job("COPY <<X /given\n\nX\nRUN true\n", { context: pipe }),
         await job("COPY file /\n", { context: pipe }),
         await job("COPY file /\n", { context: linked }),
       );

@@ -459,7 +459,6 @@ class Build {
     const { downloader, signal, workDirectory } = this.#options;
     const expand = this.#expansion();
     const files: { name: string; content: string }[] = [];
-    const origin = await this.#origin(instruction.from);
     const copied: string[] = [];
     for (const argument of instruction.sources) {
       const start = heredocs.length > 0 ? heredocOf(argument, this.#escapeToken) : undefined;
@@ -478,6 +477,7 @@ class Build {
         copied.push(path);
       }
     }
+    const origin = copied.length > 0 ? await this.#origin(instruction.from) : undefined;
     const { paths } = this.#root;
     const argument = expand.word(instruction.destination);
     const workingDirectory = this.#workingDirectory();
@@ -485,11 +485,11 @@ class Build {
     const mode = instruction.chmod === undefined ? undefined : parseMode(expand.word(instruction.chmod));
     const material = [
       [kind, workingDirectory, argument, chown ?? null, mode ?? null, instruction.exclude],
-      [await origin.material(copied), files, downloads.map(({ name, digest }) => [name, digest])],
+      [(await origin?.material(copied)) ?? null, files, downloads.map(({ name, digest }) => [name, digest])],
     ];
     await this.#step(material, async () => {
-      const tree = await origin.tree();
-      const sources = copied.flatMap((path) => tree.find(path));
+      const tree = await origin?.tree();
+      const sources = copied.flatMap((path) => tree?.find(path) ?? []);
       if (sources.length + files.length + downloads.length > 1 && !argument.endsWith("/")) {
         const rule = "the destination must be a directory and end with a /";
         throw new InstructionError("failed", `with more than one source file, ${rule}`);
