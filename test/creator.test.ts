@@ -324,6 +324,21 @@ describe.runIf(canRun)("creator", () => {
     expect(second).toContain("Reusing cache layer 'test/app:cached'\n");
   });
 
+  it("builds again what the registry has lost of the previous image", async () => {
+    const image = name("lost");
+    await built(image);
+    const before = await inspect(image);
+    for (const { digest } of before.manifest.layers) {
+      const lost = await fetch(`${registry.url}/v2/lost/blobs/${digest}`, { method: "DELETE" });
+      expect(lost.status).toBe(202);
+    }
+    const second = await built(image);
+    expect(second).toContain(`Ignoring image "${image}" because it was corrupt\n`);
+    expect(second).not.toContain("launched has metadata");
+    expect(await inspect(image)).toEqual(before);
+    expect(await built(image)).toContain("Reusing layer 'test/app:launched'\n");
+  });
+
   it("puts back into a cache image what its registry has lost", async () => {
     const flags = ["-cache-image", name("lossy-cache")];
     await built(name("lossy"), flags);

@@ -32,6 +32,8 @@ export interface AnalyzeOptions {
   readonly layersDir: string;
   /** Leave out the SBOM layer. */
   readonly skipLayers: boolean;
+  /** Whether images are in layouts, which may lack layers of run images. */
+  readonly useLayout: boolean;
 }
 
 /**
@@ -91,18 +93,27 @@ function present(...names: string[]): string[] {
 }
 
 /** A previous image that is damaged costs its layers, never the build; why it is, is returned. */
-async function openPrevious({ images, previousImage }: AnalyzeOptions): Promise<Image | ImageError | undefined> {
+async function openPrevious(options: AnalyzeOptions): Promise<Image | ImageError | undefined> {
+  const { images, previousImage } = options;
   if (previousImage === "") {
     return undefined;
   }
   try {
-    return await images.open(previousImage);
+    const image = await images.open(previousImage);
+    const isWhole = image === undefined || options.useLayout || (await holdsAllLayers(image));
+    return isWhole ? image : new ImageError("corrupt", `${image.name}: the registry has lost a layer`);
   } catch (error) {
     if (error instanceof ImageError && (error.code === "corrupt" || error.code === "invalid")) {
       return error;
     }
     throw inContext("getting previous image", error);
   }
+}
+
+/** False if a layer is certainly gone: a layer that cannot be reused has to be built again. */
+async function holdsAllLayers({ layers }: Image): Promise<boolean> {
+  const held = await Promise.all(layers.map((layer) => layer.isHeld?.().catch(() => true)));
+  return !held.includes(false);
 }
 
 /** What is known of a previous image that is not there. */
