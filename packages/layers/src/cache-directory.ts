@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { constants, copyFile, link, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { isDigest, type Layer } from "@lifecycle/image";
 import {
@@ -179,7 +179,7 @@ export class CacheDirectory implements Cache {
     for (let attempt = 0; attempt < 20; attempt++) {
       if ((await this.#moveAway()) && (await this.#moveIn())) {
         this.#isCommitted = true;
-        await rm(this.#backup, { recursive: true, force: true });
+        await this.#removeBackup();
         return;
       }
       await setTimeout(10 * attempt);
@@ -195,7 +195,8 @@ export class CacheDirectory implements Cache {
   /** Puts `committed/` back if a build was killed between the renames of its commit. */
   #recover(): void {
     if (existsSync(this.#committed)) {
-      rmSync(this.#backup, { recursive: true, force: true });
+      const discarded = this.#discardBackup();
+      if (discarded !== undefined) rmSync(discarded, { recursive: true, force: true });
       return;
     }
     try {
@@ -231,10 +232,31 @@ export class CacheDirectory implements Cache {
     } catch (error) {
       if (systemCode(error) === "ENOENT") return true;
       if (!isTaken(error)) throw commitError("backing up cache", error);
-      await rm(this.#backup, { recursive: true, force: true });
+      await this.#removeBackup();
       return false;
     }
     return true;
+  }
+
+  async #removeBackup(): Promise<void> {
+    const discarded = this.#discardBackup();
+    if (discarded !== undefined) await rm(discarded, { recursive: true, force: true });
+  }
+
+  /**
+   * Takes the backup out of its place in one step: another build's may come there while this one's is being removed.
+   * @returns where it is to be removed; undefined if there is none
+   */
+  #discardBackup(): string | undefined {
+    const discarded = join(this.name, "staging", randomUUID());
+    mkdirSync(dirname(discarded), { recursive: true });
+    try {
+      renameSync(this.#backup, discarded);
+      return discarded;
+    } catch (error) {
+      if (systemCode(error) !== "ENOENT") throw error;
+      return undefined;
+    }
   }
 
   /** @returns false if that has to be tried again, from moving away on */
