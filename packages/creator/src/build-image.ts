@@ -1,5 +1,5 @@
 import { fingerprint, type RootFileSystem } from "@lifecycle/dockerfile";
-import type { BaseImage } from "@lifecycle/extender";
+import { type BaseImage, baseFrom } from "@lifecycle/extender";
 import { type Image, linuxPlatform } from "@lifecycle/image";
 import { type Environment, failedTo, openImageAccess, openRegistry, type PhaseContext } from "@lifecycle/phase";
 
@@ -22,12 +22,6 @@ export async function buildImage(
   const image = (await openInDaemon(context, name)) ?? (await (await openRegistry(context, [name])).open(name));
   if (image === undefined) throw failedTo("get build image", `image '${name}' not found`);
   return baseFrom(image);
-}
-
-/** An image as what Dockerfiles are applied to. */
-export function baseFrom({ config, manifest, identifier }: Image): BaseImage {
-  const identity = identifier.slice(identifier.lastIndexOf("@") + 1);
-  return { config, manifest, reference: identifier, identity };
 }
 
 /** A builder that somebody made on this machine may be nowhere else. */

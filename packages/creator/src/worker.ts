@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import { envMap, RootFileSystem } from "@lifecycle/dockerfile";
 import {
   type BaseImage,
+  baseFrom,
   EXEC_HELPER,
   type ExtendCache,
   type ExtendedImage,
@@ -28,7 +29,7 @@ import {
   stopOnSignals,
   TransferDisplay,
 } from "@lifecycle/phase";
-import { baseFrom, buildImage, type WorkerContext } from "./build-image.ts";
+import { buildImage, type WorkerContext } from "./build-image.ts";
 import { type ExtendAnswer, type ExtendRequest, parseRequest } from "./worker-protocol.ts";
 
 /** Where answers are written. */

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { digestOf, type ImageConfig, isDigest, type Manifest, openLayout } from "@lifecycle/image";
+import { digestOf, type Image, type ImageConfig, isDigest, type Manifest, openLayout } from "@lifecycle/image";
 import { inContext } from "@lifecycle/phase";
 
 /** The image that Dockerfiles are applied to, as far as it has to be known: not its layers. */
@@ -16,6 +16,11 @@ export interface BaseImage {
 /** An image that lies in a layout or registry. */
 export interface StoredBaseImage extends BaseImage {
   readonly manifest: Manifest;
+}
+
+/** An image as what Dockerfiles are applied to. */
+export function baseFrom({ config, manifest, identifier }: Image): BaseImage {
+  return { config, manifest, reference: identifier, identity: identifier.slice(identifier.lastIndexOf("@") + 1) };
 }
 
 /**

@@ -1,4 +1,4 @@
-export { type BaseImage, openBase, rootIdentity, type StoredBaseImage } from "./base-image.ts";
+export { type BaseImage, baseFrom, openBase, rootIdentity, type StoredBaseImage } from "./base-image.ts";
 export { EXEC_HELPER, type ExtendedImage, type ExtendOptions, extend } from "./extend.ts";
 export { type ExtendCache, type ExtendCachePlaces, openExtendCache, workPlace } from "./extend-cache.ts";
 export { type ExtendKind, type ExtensionDockerfile, findDockerfiles } from "./find-dockerfiles.ts";

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 import { type SourceImage, unpackLayer } from "@lifecycle/dockerfile";
 import { type Image, readLayers } from "@lifecycle/image";
+import { baseFrom } from "./base-image.ts";
 
 /** The images that `COPY --from` names, each unpacked once at most. */
 export class OtherImages {
@@ -33,7 +34,7 @@ export class OtherImages {
   async #find(reference: string): Promise<SourceImage> {
     const image = await this.#open(reference);
     if (image === undefined) throw new Error(`image '${reference}' not found`);
-    const identity = image.identifier.slice(image.identifier.lastIndexOf("@") + 1);
+    const { identity } = baseFrom(image);
     let root: Promise<string> | undefined;
     return {
       identity,
