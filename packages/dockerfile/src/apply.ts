@@ -1,9 +1,8 @@
-import { createHash } from "node:crypto";
 import { rmSync } from "node:fs";
-import { join, posix } from "node:path";
+import { posix } from "node:path";
 import { describeEnd } from "@lifecycle/buildpack";
 import type { Downloader, History, ImageConfig, RuntimeConfig } from "@lifecycle/image";
-import { type BytePath, childPath, fromLatin1, type Owner, type TarEntry, toBytePath } from "@lifecycle/layers";
+import { type BytePath, childPath, fromLatin1, type Owner, toBytePath } from "@lifecycle/layers";
 import { type Download, download, isGitRepository, isUrl, openArchive } from "./add.ts";
 import {
   argumentsOf,
@@ -35,7 +34,7 @@ import type {
   RunMount,
   ValueInstruction,
 } from "./instruction.ts";
-import { CacheWriteError, LayerCache } from "./layer-cache.ts";
+import type { LayerCache } from "./layer-cache.ts";
 import type { LayerFile } from "./layer-file.ts";
 import { mayMount } from "./may-mount.ts";
 import { contextOrigin, imageOrigin, type Origin, type SourceImage } from "./origin.ts";
@@ -45,6 +44,7 @@ import type { RootFileSystem } from "./root-file-system.ts";
 import { runInRoot } from "./run.ts";
 import { type MountSources, RunMounts } from "./run-mounts.ts";
 import { readFile } from "./source-tree.ts";
+import { Steps } from "./steps.ts";
 import { TreeWriter } from "./tree-writer.ts";
 import { Undo } from "./undo.ts";
 import { unpack } from "./unpack.ts";
@@ -140,13 +140,14 @@ class Build {
   #author: string | undefined;
   #contextRules: IgnoreRules | undefined;
   #cmdSet = false;
-  readonly #layers: LayerFile[] = [];
+  readonly #steps: Steps;
   readonly #history: History[] = [];
 
   constructor(escapeToken: string, options: ApplyOptions) {
     this.#escapeToken = escapeToken;
     this.#options = options;
     this.#root = options.root;
+    this.#steps = new Steps(options);
     this.#warn = options.warn ?? (() => {});
     this.#users = new Users(options.root.paths);
     this.#args = new BuildArgs({ ...platformArgs(options.config), ...options.buildArgs });
@@ -161,18 +162,18 @@ class Build {
   }
 
   async apply(instruction: Instruction): Promise<void> {
-    const before = this.#layers.length;
+    const before = this.#steps.layers.length;
     await this.#carryOut(instruction);
-    const made = this.#layers.length > before;
+    const made = this.#steps.layers.length > before;
     this.#history.push({ created_by: instruction.source, ...(made ? {} : { empty_layer: true }) });
   }
 
   finish(): Applied {
     const { config } = this.#options;
-    const diffIds = this.#layers.map(({ diffId }) => diffId);
+    const diffIds = this.#steps.layers.map(({ diffId }) => diffId);
     const history = [...(config.history ?? []), ...this.#history];
     return {
-      layers: this.#layers,
+      layers: this.#steps.layers,
       config: {
         ...config,
         ...(this.#author === undefined ? {} : { author: this.#author }),
@@ -259,50 +260,10 @@ class Build {
     };
   }
 
-  /** Does what changes files, unless it was done before: then the layer that came of it is taken. */
-  async #step(material: readonly unknown[], work: () => Promise<readonly TarEntry[]>): Promise<void> {
-    const { cache, signal, log } = this.#options;
-    const key = createHash("sha256")
-      .update(JSON.stringify([this.#root.key, ...material]))
-      .digest("hex");
-    this.#root.key = key;
-    if (this.#root.fromCache) {
-      const found = await cache.find(key);
-      if (found !== undefined) {
-        log?.(" ---> Using cache");
-        if (found.layer !== undefined) {
-          await this.#root.addLayer(found.layer, signal);
-          this.#layers.push(found.layer);
-        }
-        return;
-      }
-      this.#root.fromCache = false;
-    }
-    await this.#root.ready(signal);
-    const layer = await this.#keep(key, await work());
-    if (layer !== undefined) this.#layers.push(layer);
-  }
-
-  /** Keeps what a step changed in the cache; where that cannot be written to, only as long as it is needed. */
-  async #keep(key: string, entries: readonly TarEntry[]): Promise<LayerFile | undefined> {
-    const { cache, onlyRoot = false, workDirectory } = this.#options;
-    let layer: LayerFile | undefined;
-    try {
-      layer = await cache.keep(entries);
-      await cache.remember(key, { layer });
-      return layer;
-    } catch (error) {
-      if (!(error instanceof CacheWriteError)) throw error;
-      this.#warn(`Not caching this step: ${error.message}`);
-    }
-    if (layer !== undefined || onlyRoot) return layer;
-    return new LayerCache(join(workDirectory, "uncached"), 0).keep(entries);
-  }
-
   async #workdir(instruction: ValueInstruction, expand: Expansion): Promise<void> {
     this.#config = withWorkingDir(this.#config, instruction, expand);
     const directory = this.#workingDirectory();
-    await this.#step(["WORKDIR", directory], () => {
+    await this.#steps.take(["WORKDIR", directory], () => {
       return this.#root.snapshot.changesOf(this.#makeDirectory(directory));
     });
   }
@@ -331,7 +292,7 @@ class Build {
       if (type === "bind") bound.push(await (await this.#origin(from)).material([source]));
     }
     const material = ["RUN", text, mounts, bound, shellOf(this.#config), Env, args, User, workingDirectory];
-    await this.#step(material, async () => {
+    await this.#steps.take(material, async () => {
       const { signal } = this.#options;
       await this.#root.snapshot.take(signal);
       const undo = new Undo(this.#root.paths, this.#warn);
@@ -487,7 +448,7 @@ class Build {
       [kind, workingDirectory, argument, chown ?? null, mode ?? null, instruction.exclude],
       [(await origin?.material(copied)) ?? null, files, downloads.map(({ name, digest }) => [name, digest])],
     ];
-    await this.#step(material, async () => {
+    await this.#steps.take(material, async () => {
       const tree = await origin?.tree();
       const sources = copied.flatMap((path) => tree?.find(path) ?? []);
       if (sources.length + files.length + downloads.length > 1 && !argument.endsWith("/")) {
