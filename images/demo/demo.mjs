@@ -234,8 +234,18 @@ function say(line) {
   console.log(`demo: ${line}`);
 }
 
+/** What the command line asks for. Throws SetupError for what it does not know. */
+function readArguments() {
+  try {
+    return parseArgs({ options: { extensions: { type: "boolean" } }, allowPositionals: true });
+  } catch (error) {
+    const [problem] = error.message.split(". ");
+    throw new SetupError(`${problem}; npm run demo takes nothing, or: -- --extensions`);
+  }
+}
+
 try {
-  const { values, positionals } = parseArgs({ options: { extensions: { type: "boolean" } }, allowPositionals: true });
+  const { values, positionals } = readArguments();
   const [lifecycle = join(REPOSITORY, "dist/linux-amd64/lifecycle")] = positionals;
   await demo(lifecycle, values.extensions ? "lua" : "express");
 } catch (error) {
