@@ -386,7 +386,9 @@ describe.runIf(requireRoot("changing roots"))("applying Dockerfiles to a directo
         const warning = `Not caching this step: layers cannot be written to ${full}: ENOSPC: no space left on device, write`;
         expect([elsewhere?.error, elsewhere?.layers.length, elsewhere?.warnings]).toEqual([undefined, 2, [warning]]);
         expect([unneeded?.error, unneeded?.layers.length, unneeded?.warnings]).toEqual([undefined, 1, [warning]]);
-        expect(nowhere?.error?.message).toMatch(`layers cannot be written to ${join(full, "work", "uncached")}: ENOSPC`);
+        expect(nowhere?.error?.message).toMatch(
+          `layers cannot be written to ${join(full, "work", "uncached")}: ENOSPC`,
+        );
         expect(readdirSync(join(full, "blobs"))).toEqual(["sha256"]);
       } finally {
         await mustRun("umount", [full]);
