@@ -40,11 +40,6 @@ export function startingConfig(base: RuntimeConfig): RuntimeConfig {
   return { ...config, Env: hasPath ? env : [...env, `PATH=${defaultPath}`] };
 }
 
-/** The triggers that the base image's ONBUILD left. */
-export function triggersOf(base: RuntimeConfig): readonly string[] {
-  return Array.isArray(base.OnBuild) ? base.OnBuild.filter((trigger) => typeof trigger === "string") : [];
-}
-
 export function withPairs(config: RuntimeConfig, { kind, pairs }: PairsInstruction, expand: Expansion): RuntimeConfig {
   // All values are expanded with what was there before the instruction.
   const values = pairs.map(({ name, value }) => ({ name: expand.word(name), value: expand.word(value) }));
@@ -129,10 +124,6 @@ export function withHealthcheck(config: RuntimeConfig, instruction: HealthcheckI
   if (command === undefined) return { ...config, Healthcheck: { Test: ["NONE"] } };
   const test = command.form === "exec" ? ["CMD", ...command.args] : ["CMD-SHELL", command.text];
   return { ...config, Healthcheck: { Test: test, ...times, ...(retries === undefined ? {} : { Retries: retries }) } };
-}
-
-export function withTrigger(config: RuntimeConfig, trigger: string): RuntimeConfig {
-  return { ...config, OnBuild: [...triggersOf(config), trigger] };
 }
 
 function asRecord(value: unknown): Readonly<Record<string, unknown>> {

@@ -1,4 +1,5 @@
-export { type Applied, type ApplyOptions, applyDockerfile } from "./apply.ts";
+export { type Applied, applyDockerfile } from "./apply.ts";
+export type { ApplyOptions } from "./apply-options.ts";
 export { isBuildContext } from "./build-context.ts";
 export { DockerfileError, type DockerfileErrorCode, type Place } from "./error.ts";
 export { fingerprint } from "./fingerprint.ts";

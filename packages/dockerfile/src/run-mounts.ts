@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type BytePath, fromLatin1, parentPath, toBytePath, toText } from "@lifecycle/layers";
-import { Copier } from "./copy.ts";
+import { Copier } from "./copier.ts";
 import { InstructionError } from "./error.ts";
 import { noIgnoreRules } from "./ignore-file.ts";
 import type { RunMount } from "./instruction.ts";
@@ -10,7 +10,7 @@ import { moveTree } from "./move-tree.ts";
 import type { RootPaths } from "./root-paths.ts";
 import type { SourceTree } from "./source-tree.ts";
 import { transferTree } from "./transfer-tree.ts";
-import { TreeWriter } from "./tree-writer.ts";
+import { rootOwner, TreeWriter } from "./tree-writer.ts";
 import type { Undo } from "./undo.ts";
 
 /** What `--mount` of RUN can draw from. */
@@ -84,7 +84,7 @@ export class RunMounts {
   async #copy(mount: RunMount, path: BytePath): Promise<void> {
     const tree = await this.#sources.tree(mount.from);
     const copier = new Copier(this.#root, {
-      owner: { uid: 0, gid: 0 },
+      owner: rootOwner,
       mode: undefined,
       exclude: noIgnoreRules,
       signal: this.#sources.signal,

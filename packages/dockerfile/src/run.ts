@@ -1,121 +1,150 @@
-import { spawn } from "node:child_process";
-import { closeSync, readFileSync, readlinkSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { setTimeout } from "node:timers/promises";
-import { adoptOrphans, killAll, openPipe, type ProgramEnd, readPipe, statusOf } from "@lifecycle/buildpack";
-import type { ExecRequest } from "./exec-in-root.ts";
+import { rmSync } from "node:fs";
+import { posix } from "node:path";
+import { describeEnd } from "@lifecycle/buildpack";
+import { type BytePath, childPath, type TarEntry, toBytePath } from "@lifecycle/layers";
+import type { BuildState } from "./build-state.ts";
+import { argumentsOf, shellOf } from "./config-effects.ts";
+import { InstructionError } from "./error.ts";
+import { GuestFiles } from "./guest-files.ts";
+import { heredocContent, heredocOf } from "./heredoc.ts";
+import type { RunInstruction, RunMount } from "./instruction.ts";
+import { mayMount } from "./may-mount.ts";
+import { OutputTail } from "./output-tail.ts";
+import { runInRoot } from "./run-in-root.ts";
+import { type MountSources, RunMounts } from "./run-mounts.ts";
+import { impliedDirectory, rootOwner, TreeWriter } from "./tree-writer.ts";
+import { Undo } from "./undo.ts";
+import { makeWorkingDirectory } from "./workdir.ts";
 
-/** A program to be run in a root. */
-export interface RunRequest extends Omit<ExecRequest, "parent"> {
-  /**
-   * The program and its first arguments that call `execInRoot` with the path that follows. It is started under the name
-   * `lifecycle`.
-   */
-  readonly helper: readonly string[];
-  /** Takes standard output and error as they come; to be copied if it is kept. */
-  readonly output: (chunk: Buffer) => void;
-  /** A private directory for files that last as long as this. */
-  readonly workDirectory: string;
-  /** Stops the program, and all that it started. */
-  readonly signal: AbortSignal;
+/** Where a heredoc that is a program of its own lies while it runs. */
+const pipesDirectory = toBytePath("/.lifecycle-heredocs");
+
+/** RUN: runs a program in the root and makes a layer of what it changed. */
+export async function dispatchRun(instruction: RunInstruction, state: BuildState): Promise<void> {
+  const mounts = expandedMounts(instruction, state);
+  const material = await materialOf(instruction, mounts, state);
+  await state.steps.take(material, () => changesBy(instruction, mounts, state));
 }
 
-/** Milliseconds that a program has to end when it is told to. */
-const gracePeriod = 5000;
+/** What RUN mounts, with variables expanded and targets as absolute paths. */
+function expandedMounts({ mounts }: RunInstruction, state: BuildState): RunMount[] {
+  const expand = state.expansion();
+  return mounts.map((mount) => {
+    const target = mount.target === "" ? "" : posix.resolve(state.workingDirectory, expand.word(mount.target));
+    return { ...mount, source: expand.word(mount.source), target };
+  });
+}
 
-/**
- * Runs a program in a root and waits for its end. What it left running is stopped, so that nothing changes the root
- * afterwards.
- */
-export async function runInRoot(request: RunRequest): Promise<ProgramEnd> {
-  const { helper, output, signal, workDirectory, ...execRequest } = request;
-  const directory = await mkdtemp(join(workDirectory, "run-"));
-  try {
-    const file = join(directory, "request.json");
-    const asked: ExecRequest = { ...execRequest, parent: process.pid };
-    await writeFile(file, JSON.stringify(asked), { mode: 0o600 });
-    return await runHelper([...helper, file], request);
-  } finally {
-    await rm(directory, { recursive: true, force: true });
+/** All that the layer is made from, besides the root. Of what is mounted only what is bound can be known. */
+async function materialOf(
+  { command, heredocs }: RunInstruction,
+  mounts: readonly RunMount[],
+  state: BuildState,
+): Promise<unknown[]> {
+  const text = JSON.stringify([command, heredocs]);
+  const { Env = [], User = "" } = state.config;
+  const args = state.args.relevant(state.env(), text);
+  const bound: unknown[] = [];
+  for (const { type, from, source } of mounts) {
+    if (type === "bind") bound.push(await (await state.origin(from)).material([source]));
   }
+  return ["RUN", text, mounts, bound, shellOf(state.config), Env, args, User, state.workingDirectory];
 }
 
-async function runHelper([program = "", ...args]: readonly string[], request: RunRequest): Promise<ProgramEnd> {
-  const { signal, output, root } = request;
+/** Runs the program, with what it may use in its place meanwhile. @returns what it changed */
+async function changesBy(
+  instruction: RunInstruction,
+  mounts: readonly RunMount[],
+  state: BuildState,
+): Promise<TarEntry[]> {
+  const { paths, snapshot } = state.root;
+  const { signal } = state.options;
+  await snapshot.take(signal);
+  const undo = new Undo(paths, state.warn);
+  const guest = new GuestFiles(paths, undo);
+  const runMounts = new RunMounts(paths, mountSources(state), undo);
+  let lent: ReadonlySet<BytePath>;
+  try {
+    makeWorkingDirectory(state);
+    for (const mount of mounts) await runMounts.enter(mount);
+    guest.lend();
+    lent = new Set([...guest.paths, ...runMounts.paths]);
+    await execute(programOf(instruction, state, undo), runMounts.env, state);
+  } catch (error) {
+    // What else goes wrong then must not hide this.
+    await undo.all().catch((problem) => state.warn(String(problem)));
+    throw error;
+  }
+  await undo.all();
+  return snapshot.changes(signal, lent);
+}
+
+function mountSources(state: BuildState): MountSources {
+  const { mountCaches, secrets = {}, signal } = state.options;
+  const tree = async (from: string | undefined) => (await state.origin(from)).tree();
+  return { caches: mountCaches, secrets, tree, signal, warn: state.warn };
+}
+
+/** The arguments to run, heredocs taken care of: one alone is the script, others are the shell's. */
+function programOf({ command, heredocs }: RunInstruction, state: BuildState, undo: Undo): readonly string[] {
+  const [first] = heredocs;
+  if (command.form === "exec" || first === undefined) return argumentsOf(command, state.config);
+  const isAlone = heredocOf(command.text.trim(), state.escapeToken) !== undefined;
+  if (!isAlone) {
+    const text = [command.text, ...heredocs.map(({ body, name }) => `${body}${name}`)].join("\n");
+    return [...shellOf(state.config), text];
+  }
+  const script = heredocContent(first);
+  if (!script.startsWith("#!")) return [...shellOf(state.config), script];
+  const { paths } = state.root;
+  const path = childPath(pipesDirectory, toBytePath(first.name.replaceAll("/", "_")));
+  const writer = new TreeWriter(paths);
+  writer.remove(pipesDirectory);
+  writer.directory(pipesDirectory, impliedDirectory);
+  undo.later(pipesDirectory, () => rmSync(paths.file(pipesDirectory), { recursive: true, force: true }));
+  const file = writer.file(path, { mode: 0o755, ...rootOwner });
+  file.write(Buffer.from(script));
+  file.close();
+  return [...shellOf(state.config), path];
+}
+
+async function execute(
+  args: readonly string[],
+  secrets: Readonly<Record<string, string>>,
+  state: BuildState,
+): Promise<void> {
+  const { helper, workDirectory, output, signal } = state.options;
+  const { directory } = state.root.paths;
+  const user = state.users.runUser(state.config.User ?? "");
+  const env = state.env();
+  const tail = new OutputTail();
+  const end = await runInRoot({
+    helper,
+    workDirectory,
+    signal,
+    output: (chunk) => {
+      tail.add(chunk);
+      output(chunk);
+    },
+    root: directory,
+    cwd: state.workingDirectory,
+    args,
+    env: { HOME: user.home, ...Object.fromEntries([...state.args.visible(env), ...env]), ...secrets },
+    uid: user.uid,
+    gid: user.gid,
+    groups: user.groups,
+  });
   signal.throwIfAborted();
-  adoptOrphans();
-  const { readFd, writeFd } = openPipe();
-  const started = ticksSinceBoot();
-  const child = spawn(program, args, {
-    // Executables of many names look at the one that they were started by.
-    argv0: "lifecycle",
-    cwd: "/",
-    // The helper needs nothing of our environment; it must not even see it.
-    env: {},
-    stdio: ["ignore", writeFd, writeFd],
-    detached: true,
-  });
-  closeSync(writeFd);
-  const { pid } = child;
-  const stop = pid === undefined ? () => {} : () => stopGroup(pid);
-  signal.addEventListener("abort", stop);
-  const ended = new Promise<ProgramEnd>((resolve) => {
-    child.once("error", (error) => resolve({ kind: "notStarted", reason: `${program}: ${error.message}` }));
-    child.once("exit", (code, killedBy) => {
-      // Bun reports an exit also of what it could not start.
-      if (pid === undefined) return;
-      const end: ProgramEnd =
-        code === null ? { kind: "signalled", signal: killedBy ?? "SIGKILL" } : { kind: "exited", code };
-      send(-pid, "SIGKILL");
-      void stopLeftovers(root, started).then(() => resolve(end));
-    });
-  });
-  try {
-    await readPipe(readFd, output);
-    return await ended;
-  } finally {
-    signal.removeEventListener("abort", stop);
-    closeSync(readFd);
-  }
+  if (end.kind === "exited" && end.code === 0) return;
+  const said = tail.text();
+  const hint = lacksProc(said, directory) ? "; a directory's RUN has no /proc where mounting is not allowed" : "";
+  throw new InstructionError(
+    "failed",
+    `${describeEnd(end)}${hint}${said === "" ? "" : `; its output ended with:\n${said}`}`,
+  );
 }
 
-function stopGroup(pid: number): void {
-  send(-pid, "SIGTERM");
-  void setTimeout(gracePeriod, undefined, { ref: false }).then(() => send(-pid, "SIGKILL"));
+/** Whether a program that says this may have failed for want of /proc. */
+function lacksProc(said: string, root: string): boolean {
+  return root !== "/" && !mayMount() && /\bproc\b/.test(said);
 }
-
-function send(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // It ended in between.
-  }
-}
-
-/**
- * Stops what left the program's process group: whatever lost its parent and thereby became a child of ours, in a session
- * that is not ours, and, where the root is not everybody's, whatever has it for its own.
- */
-function stopLeftovers(root: string, since: number): Promise<void> {
-  const ours = statusOf(process.pid).session;
-  return killAll(({ pid, parent, session, started }) => {
-    const isOwn = parent === process.pid && session !== ours && started >= since;
-    return isOwn || (root !== "/" && isIn(pid, root));
-  });
-}
-
-/** Whether a process has a directory, or one in it, for its root. */
-function isIn(pid: number, root: string): boolean {
-  const own = readlinkSync(`/proc/${pid}/root`);
-  return own === root || own.startsWith(`${root}/`);
-}
-
-/** Now, as `statusOf` counts. */
-function ticksSinceBoot(): number {
-  const seconds = readFileSync("/proc/uptime", "latin1").split(" ", 1)[0] ?? "";
-  return Math.round(Number(seconds) * ticksPerSecond);
-}
-
-/** What Linux counts in wherever it tells times to programs. */
-const ticksPerSecond = 100;

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { TarEntry } from "@lifecycle/layers";
-import type { ApplyOptions } from "./apply.ts";
+import type { ApplyOptions } from "./apply-options.ts";
 import { CacheWriteError, LayerCache } from "./layer-cache.ts";
 import type { LayerFile } from "./layer-file.ts";
 

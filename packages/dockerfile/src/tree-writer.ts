@@ -12,7 +12,7 @@ import {
   symlinkSync,
   writeSync,
 } from "node:fs";
-import { type BytePath, parentPath, toFileSystem, toText } from "@lifecycle/layers";
+import { type BytePath, type Owner, parentPath, toFileSystem, toText } from "@lifecycle/layers";
 import { InstructionError } from "./error.ts";
 import { makeNode } from "./make-node.ts";
 import type { RootPaths } from "./root-paths.ts";
@@ -26,6 +26,12 @@ export interface Attributes {
   readonly gid: number;
   readonly xattrs?: Xattrs;
 }
+
+/** Who owns what has no other owner named. */
+export const rootOwner: Owner = { uid: 0, gid: 0 };
+
+/** A directory that is made because something else is to lie in it. */
+export const impliedDirectory: Attributes = { mode: 0o755, ...rootOwner };
 
 /** What stands at a path: a device or a pipe. */
 export interface SpecialFile {

@@ -13,7 +13,7 @@ import {
 } from "@lifecycle/layers";
 import { InstructionError } from "./error.ts";
 import type { RootPaths } from "./root-paths.ts";
-import { type Attributes, type FileWriter, TreeWriter } from "./tree-writer.ts";
+import { type Attributes, type FileWriter, impliedDirectory, TreeWriter } from "./tree-writer.ts";
 
 /** How an archive is put into a root. */
 export interface UnpackOptions {
@@ -34,7 +34,6 @@ export interface UnpackOptions {
 
 const opaque = ".wh..wh..opq";
 const whiteout = ".wh.";
-const newDirectory: Attributes = { mode: 0o755, uid: 0, gid: 0 };
 
 /**
  * Puts a tar stream's entries into a root, with their owners, modes and extended attributes. Needs root.
@@ -91,7 +90,7 @@ class Unpacker implements EntrySink {
     const path = this.#root.resolve(fromLatin1(`${into}/${name}`), { keepLast: true });
     if (this.#options.isIgnored?.(path) === true) return;
     if (this.#options.kind === "layer" && this.#takeWhiteout(path)) return;
-    this.#writer.makeParents(path, newDirectory);
+    this.#writer.makeParents(path, impliedDirectory);
     this.#put(path, entry);
   }
 

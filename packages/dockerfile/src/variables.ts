@@ -1,3 +1,4 @@
+import type { ImageConfig } from "@lifecycle/image";
 import type { Lookup } from "./expand.ts";
 
 /** Build args that need no ARG: how programs reach the network. They are no part of what a layer is made from. */
@@ -51,6 +52,21 @@ export class BuildArgs {
       return !proxyArgs.has(name) || this.#declared.has(name);
     });
   }
+}
+
+/** What every stage can ask for by ARG: the platform that is built for, which is the one that builds. */
+export function platformArgs({ os, architecture, variant }: ImageConfig): Record<string, string> {
+  const platform = [os, architecture, variant].filter((part) => part !== undefined && part !== "").join("/");
+  return {
+    TARGETPLATFORM: platform,
+    TARGETOS: os,
+    TARGETARCH: architecture,
+    TARGETVARIANT: variant ?? "",
+    BUILDPLATFORM: platform,
+    BUILDOS: os,
+    BUILDARCH: architecture,
+    BUILDVARIANT: variant ?? "",
+  };
 }
 
 /** `NAME=value` entries as a map; the last one of a name counts. */
