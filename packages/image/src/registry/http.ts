@@ -65,7 +65,7 @@ export class HttpClient {
   async send(request: HttpRequest): Promise<HttpResponse> {
     const { method, url, headers, body, signal } = request;
     const length = body instanceof Uint8Array ? { "content-length": String(body.length) } : {};
-    const route = await this.#route(url);
+    const route = this.#route(url);
     signal?.throwIfAborted();
     const outgoing = (route.to.protocol === "https:" ? https : http).request({
       ...addressOf(route.to),
@@ -125,35 +125,34 @@ export class HttpClient {
     return idleTimeout ?? (method === "PUT" || method === "PATCH" ? storingTimeout : defaultIdleTimeout);
   }
 
-  async #route(url: URL): Promise<Route> {
+  #route(url: URL): Route {
     const proxy = this.#options.proxies?.find(url);
     const path = `${url.pathname}${url.search}`;
-    const agentFor = async ({ protocol }: URL) => (protocol === "https:" ? await this.#tlsAgent() : this.#plain);
-    if (proxy === undefined) return { to: url, path, agent: await agentFor(url) };
-    if (url.protocol === "https:") return { to: url, path, agent: await this.#tunnelThrough(proxy) };
+    const agentFor = ({ protocol }: URL) => (protocol === "https:" ? this.#tlsAgent() : this.#plain);
+    if (proxy === undefined) return { to: url, path, agent: agentFor(url) };
+    if (url.protocol === "https:") return { to: url, path, agent: this.#tunnelThrough(proxy) };
     return {
       to: proxy,
       path: `${url.origin}${path}`,
-      agent: await agentFor(proxy),
+      agent: agentFor(proxy),
       headers: proxyAuthorization(proxy),
     };
   }
 
-  async #tlsAgent(): Promise<https.Agent> {
-    this.#tls ??= new https.Agent({ keepAlive: true, ...(await this.#tlsOptions()) });
+  #tlsAgent(): https.Agent {
+    this.#tls ??= new https.Agent({ keepAlive: true, ...this.#tlsOptions() });
     return this.#tls;
   }
 
-  async #tunnelThrough(proxy: URL): Promise<TunnelAgent> {
-    const tlsOptions = await this.#tlsOptions();
-    const tunnel = this.#tunnels.get(proxy.href) ?? new TunnelAgent(proxy, tlsOptions);
+  #tunnelThrough(proxy: URL): TunnelAgent {
+    const tunnel = this.#tunnels.get(proxy.href) ?? new TunnelAgent(proxy, this.#tlsOptions());
     this.#tunnels.set(proxy.href, tunnel);
     return tunnel;
   }
 
-  async #tlsOptions(): Promise<TlsOptions> {
+  #tlsOptions(): TlsOptions {
     const { verify, trust } = this.#options;
-    return verify ? { secureContext: await trust.secureContext() } : { rejectUnauthorized: false };
+    return verify ? { secureContext: trust.secureContext() } : { rejectUnauthorized: false };
   }
 }
 
