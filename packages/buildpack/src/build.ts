@@ -17,7 +17,7 @@ import {
   parseLaunchToml,
   type Slice,
 } from "@lifecycle/spec-types";
-import { messageOf } from "./error-message.ts";
+import { messageOf } from "@lifecycle/syscall";
 import { readLayerToml } from "./layers-dir.ts";
 import type { LiveOutput } from "./live-output.ts";
 import type { Logger } from "./logger.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Env } from "@lifecycle/env";
 import { nodeEnvFs } from "@lifecycle/env/node";
 import { ApiVersion, type BuildPlan, type BuildPlanSections, MODULE_ENV, parseBuildPlan } from "@lifecycle/spec-types";
-import { messageOf } from "./error-message.ts";
+import { messageOf } from "@lifecycle/syscall";
 import type { Module } from "./module.ts";
 import { readOutputFile } from "./output-file.ts";
 import { describeEnd, runCaptured } from "./program.ts";

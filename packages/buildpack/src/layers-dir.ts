@@ -9,7 +9,7 @@ import {
   parseStoreToml,
   type StoreToml,
 } from "@lifecycle/spec-types";
-import { messageOf } from "./error-message.ts";
+import { messageOf } from "@lifecycle/syscall";
 import type { Logger } from "./logger.ts";
 import { escapeId } from "./module.ts";
 import { readOutputFile } from "./output-file.ts";

@@ -1,4 +1,5 @@
 import { writeSync } from "node:fs";
+import { systemCode } from "@lifecycle/syscall";
 import { EscapeStripper } from "./escape-stripper.ts";
 
 /** Takes the output of a program as it comes, standard output and error in the order in which they were written. */
@@ -52,7 +53,7 @@ function writeAll(fd: number, data: Buffer): void {
     try {
       written += writeSync(fd, data, written);
     } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EAGAIN")) throw error;
+      if (systemCode(error) !== "EAGAIN") throw error;
       // Whoever shares the descriptor made it non-blocking, and its reader is slow.
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, retryDelay);
     }

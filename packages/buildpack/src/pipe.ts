@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { closeSync, constants, mkdtempSync, openSync, read, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type Libc, libc } from "@lifecycle/syscall";
 
 /** A pipe of the kernel: what is written to one file descriptor can be read from the other. */
 export interface Pipe {
@@ -12,15 +13,6 @@ export interface Pipe {
 /** Bytes read at once: what a pipe holds. */
 const chunkSize = 65_536;
 
-/** The part of Bun's foreign function interface that is needed to call pipe2(2). */
-interface BunFfi {
-  dlopen(
-    library: string,
-    symbols: { pipe2: { args: readonly string[]; returns: string } },
-  ): { symbols: { pipe2(fds: unknown, flags: number): number } };
-  ptr(array: Int32Array): unknown;
-}
-
 /**
  * Opens a pipe, neither end of which a child process inherits unasked.
  *
@@ -28,7 +20,8 @@ interface BunFfi {
  * /dev/stdout, as shell scripts do.
  */
 export function openPipe(): Pipe {
-  return process.versions.bun === undefined ? openFifo() : openWithLibc();
+  const c = libc();
+  return c === undefined ? openFifo() : openWithLibc(c);
 }
 
 /**
@@ -47,11 +40,9 @@ export async function readPipe(readFd: number, take: (chunk: Buffer) => void): P
   }
 }
 
-function openWithLibc(): Pipe {
-  const ffi = process.getBuiltinModule("bun:ffi") as BunFfi;
-  const libc = ffi.dlopen("libc.so.6", { pipe2: { args: ["ptr", "i32"], returns: "i32" } });
+function openWithLibc(c: Libc): Pipe {
   const fds = new Int32Array(2);
-  if (libc.symbols.pipe2(ffi.ptr(fds), O_CLOEXEC) !== 0) throw new Error("open a pipe: too many open files");
+  if (c.call.pipe2(c.pointer(fds), O_CLOEXEC) !== 0) throw new Error("open a pipe: too many open files");
   const [readFd, writeFd] = fds as Int32Array & [number, number];
   return { readFd, writeFd };
 }

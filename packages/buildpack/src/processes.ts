@@ -1,27 +1,15 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
-
-/** The part of Bun's foreign function interface that is needed to call prctl(2). */
-interface BunFfi {
-  dlopen(
-    library: string,
-    symbols: { prctl: { args: readonly string[]; returns: string } },
-  ): { symbols: { prctl(option: number, ...args: bigint[]): number } };
-}
+import { libc } from "@lifecycle/syscall";
 
 const PR_SET_CHILD_SUBREAPER = 36;
 
 /**
- * Has the kernel give us the children of processes that end, which would otherwise go to process 1. Only Bun can call
- * prctl; under Node nothing happens.
+ * Has the kernel give us the children of processes that end, which would otherwise go to process 1. Under Node
+ * nothing happens.
  */
 export function adoptOrphans(): void {
-  if (process.versions.bun === undefined) return;
-  const ffi = process.getBuiltinModule("bun:ffi") as unknown as BunFfi;
-  const { prctl } = ffi.dlopen("libc.so.6", {
-    prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
-  }).symbols;
-  prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n);
+  libc()?.call.prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n);
 }
 
 /** What proc(5) says of a process. */

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { messageOf, systemCode } from "@lifecycle/syscall";
 import { BoundedOutput } from "./bounded-output.ts";
 import type { LiveOutput } from "./live-output.ts";
 import { openPipe, readPipe } from "./pipe.ts";
@@ -109,8 +110,8 @@ function start(program: Program, outputFd: number): Started {
 }
 
 function notStarted(program: Program, error: unknown): ProgramEnd {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const text = errorTexts[code] ?? (error instanceof Error ? error.message : String(error));
+  const code = systemCode(error) ?? "";
+  const text = errorTexts[code] ?? messageOf(error);
   const hint = code === "ENOENT" ? missingInterpreter(program.path) : "";
   return { kind: "notStarted", reason: `fork/exec ${program.path}: ${text}${hint}` };
 }

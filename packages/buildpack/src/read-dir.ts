@@ -1,4 +1,5 @@
 import { type Dirent, readdirSync } from "node:fs";
+import { systemCode } from "@lifecycle/syscall";
 
 /**
  * The entries of a directory by the bytes of their names, the order in which buildpack outputs are processed; none if
@@ -20,5 +21,5 @@ export function compareBytes(a: string, b: string): number {
 
 /** Whether a file operation failed since there is no such file. */
 export function isNotFound(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
+  return systemCode(error) === "ENOENT";
 }

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { MODULE_ENV, type OsDistro, type Target, type TargetMetadata } from "@lifecycle/spec-types";
-import { messageOf } from "./error-message.ts";
+import { messageOf } from "@lifecycle/syscall";
 import type { Logger } from "./logger.ts";
 
 const osReleasePath = "/etc/os-release";

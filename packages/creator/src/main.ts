@@ -86,7 +86,7 @@ const creator: Phase<CreatorAccess> = {
     const worker = mayExtend && isPrivileged() ? ExtensionWorker.start(context.signal) : undefined;
     becomeUser(inputs, [inputs.cacheDir, inputs.launchCacheDir, inputs.layersDir]);
     // after setuid, since that resets who may look into this process
-    await shieldCredentials();
+    shieldCredentials();
     return { ...access, ...(worker && { worker }) };
   },
 

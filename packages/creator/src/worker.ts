@@ -42,7 +42,7 @@ const answersFd = 3;
  * @returns its exit code
  */
 export async function main(): Promise<number> {
-  await shieldCredentials();
+  shieldCredentials();
   const left = new AbortController();
   const signal = AbortSignal.any([stopOnSignals(), left.signal]);
   const worker = new Worker(signal);

@@ -4,6 +4,7 @@ import { rm } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { Downloader } from "@lifecycle/image";
+import { messageOf } from "@lifecycle/syscall";
 import { InstructionError } from "./error.ts";
 
 /** A file that ADD fetched. */
@@ -70,7 +71,6 @@ export async function download(
   } catch (error) {
     await remove();
     signal.throwIfAborted();
-    const what = error instanceof Error ? error.message : String(error);
-    throw new InstructionError("failed", `it cannot be fetched: ${what}`, { cause: error });
+    throw new InstructionError("failed", `it cannot be fetched: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -1,3 +1,4 @@
+import { messageOf } from "@lifecycle/syscall";
 /**
  * What went wrong with a Dockerfile:
  * - `syntax`: the text is no Dockerfile
@@ -43,8 +44,7 @@ export class InstructionError extends Error {
 export function atInstruction(place: Place, instruction: string, error: unknown): DockerfileError {
   if (error instanceof DockerfileError) return error;
   const code = error instanceof InstructionError ? error.code : "failed";
-  const what = error instanceof Error ? error.message : String(error);
-  return new DockerfileError(code, place, `${shortened(instruction)}: ${what}`, { cause: error });
+  return new DockerfileError(code, place, `${shortened(instruction)}: ${messageOf(error)}`, { cause: error });
 }
 
 /** The longest part of an instruction that a message repeats, in characters. */

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, readFileSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { type BytePath, childPath, toBytePath } from "@lifecycle/layers";
+import { type Libc, libc, messageOf } from "@lifecycle/syscall";
 import { makeDevices } from "./devices.ts";
-import { type Libc, libc } from "./libc.ts";
 import { RootPaths } from "./root-paths.ts";
 
 /** What is to run, where and as whom. */
@@ -42,16 +42,17 @@ export function execInRoot(path: string): number {
   try {
     const request = JSON.parse(readFileSync(path, "utf8")) as ExecRequest;
     unlinkSync(path);
-    if (libc === undefined) throw new Error("this program was not built to run RUN instructions");
-    if (request.root !== "/") enterRoot(libc, request.root);
+    const c = libc();
+    if (c === undefined) throw new Error("this program was not built to run RUN instructions");
+    if (request.root !== "/") enterRoot(c, request.root);
     // The directory first: only root may be allowed to enter it.
-    check(libc, libc.call.chdir(libc.pointer(libc.text(latin1(request.cwd)))), `chdir to ${request.cwd}`);
-    becomeUser(libc, request);
-    endWithParent(libc, request.parent);
-    resetSignals(libc);
-    return exec(libc, request);
+    check(c, c.call.chdir(c.pointer(c.text(latin1(request.cwd)))), `chdir to ${request.cwd}`);
+    becomeUser(c, request);
+    endWithParent(c, request.parent);
+    resetSignals(c);
+    return exec(c, request);
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`${messageOf(error)}\n`);
     return 126;
   }
 }

@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, realpath, rename, rm, stat, writeFile } from 
 import { join } from "node:path";
 import { type Digest, digestHex, isDigest } from "@lifecycle/image";
 import { gzip, type TarEntry, tarStream } from "@lifecycle/layers";
+import { reasonOf } from "@lifecycle/syscall";
 import { type LayerFacts, LayerFile } from "./layer-file.ts";
 
 /** After how long what nobody refers to counts as left behind, in milliseconds. */
@@ -188,7 +189,7 @@ function writing<T>(work: () => T): T {
 }
 
 function notWritten(error: unknown): never {
-  throw new CacheWriteError(error instanceof Error ? error.message : String(error), { cause: error });
+  throw new CacheWriteError(reasonOf(error), { cause: error });
 }
 
 async function discard(temporary: string): Promise<void> {

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { type BytePath, toText } from "@lifecycle/layers";
+import { libc, messageOf } from "@lifecycle/syscall";
 import { InstructionError } from "./error.ts";
-import { libc } from "./libc.ts";
 import type { SpecialFile } from "./tree-writer.ts";
 
 /** mknodat(2) by number, since the C library has it as a function only since glibc 2.33. */
@@ -12,23 +12,23 @@ const typeBits = { fifo: 0o010000, character: 0o020000, block: 0o060000 } as con
 
 /** Makes a device or a pipe that only root may use so far. @throws InstructionError `failed` */
 export function makeNode(path: BytePath, { kind, major, minor }: SpecialFile): void {
+  const c = libc();
   try {
-    if (libc === undefined) {
+    if (c === undefined) {
       const numbers = kind === "fifo" ? [] : [String(major), String(minor)];
       execFileSync("mknod", ["-m", "600", path, kind[0] === "f" ? "p" : kind[0], ...numbers].map(String), {
         stdio: "ignore",
       });
       return;
     }
-    const file = libc.text(path);
+    const file = c.text(path);
     // makedev(3)
     const device = BigInt((minor & 0xff) | ((major & 0xfff) << 8)) | (BigInt(minor & 0xfff00) << 12n);
     const mode = typeBits[kind] | 0o600;
-    if (Number(libc.call.syscall(mknodat, AT_FDCWD, libc.pointer(file), mode, device)) !== 0) {
-      throw new Error(`mknod: error ${libc.errno()}`);
+    if (Number(c.call.syscall(mknodat, AT_FDCWD, c.pointer(file), mode, device)) !== 0) {
+      throw new Error(`mknod: error ${c.errno()}`);
     }
   } catch (error) {
-    const what = error instanceof Error ? error.message : String(error);
-    throw new InstructionError("failed", `${toText(path)} cannot be made: ${what}`);
+    throw new InstructionError("failed", `${toText(path)} cannot be made: ${messageOf(error)}`);
   }
 }

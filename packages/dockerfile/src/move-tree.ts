@@ -10,6 +10,7 @@ import {
   utimesSync,
 } from "node:fs";
 import { type BytePath, childPath, fromLatin1, toFileSystem } from "@lifecycle/layers";
+import { systemCode } from "@lifecycle/syscall";
 import { readXattrs, writeXattrs } from "./xattrs.ts";
 
 /** What rename(2) says of directories that have to be moved piece by piece. */
@@ -27,8 +28,7 @@ export function moveTree(from: BytePath, to: BytePath): void {
     renameSync(source, target);
     return;
   } catch (error) {
-    if (!stats.isDirectory() || !(error instanceof Error && "code" in error && inPieces.includes(error.code)))
-      throw error;
+    if (!stats.isDirectory() || !inPieces.includes(systemCode(error) ?? "")) throw error;
   }
   const isNew = !existsSync(target);
   if (isNew) mkdirSync(target, 0o700);

@@ -1,6 +1,7 @@
 import { lstatSync, readlinkSync, type Stats } from "node:fs";
 import { resolve } from "node:path";
 import { type BytePath, childPath, fromLatin1, parentPath, toBytePath, toFileSystem, toText } from "@lifecycle/layers";
+import { systemCode } from "@lifecycle/syscall";
 import { InstructionError } from "./error.ts";
 
 /** How many symlinks a path may lead through, as in Linux. */
@@ -36,7 +37,7 @@ export class RootPaths {
       return lstatSync(this.file(path), { throwIfNoEntry: false });
     } catch (error) {
       // A file stands where a directory would have to be.
-      if (error instanceof Error && "code" in error && error.code === "ENOTDIR") return undefined;
+      if (systemCode(error) === "ENOTDIR") return undefined;
       throw error;
     }
   }

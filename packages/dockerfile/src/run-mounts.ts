@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type BytePath, fromLatin1, parentPath, toBytePath, toText } from "@lifecycle/layers";
+import { messageOf } from "@lifecycle/syscall";
 import { Copier } from "./copier.ts";
 import { InstructionError } from "./error.ts";
 import { noIgnoreRules } from "./ignore-file.ts";
@@ -180,8 +181,4 @@ export class RunMounts {
       // The program put something there, or took it away.
     }
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

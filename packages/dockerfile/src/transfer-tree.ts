@@ -12,6 +12,7 @@ import {
 import { copyFile } from "node:fs/promises";
 import { setImmediate } from "node:timers/promises";
 import { type BytePath, childPath, fromLatin1, toFileSystem } from "@lifecycle/layers";
+import { systemCode } from "@lifecycle/syscall";
 
 /**
  * Moves a directory to where nothing is, or, if that is another file system, copies it: owners and modes stay; extended
@@ -22,7 +23,7 @@ export async function transferTree(from: BytePath, to: BytePath, signal: AbortSi
   try {
     renameSync(toFileSystem(from), toFileSystem(to));
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EXDEV")) throw error;
+    if (systemCode(error) !== "EXDEV") throw error;
     try {
       await copyTree(from, to, signal);
     } catch (failure) {

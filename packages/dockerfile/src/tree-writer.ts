@@ -13,6 +13,7 @@ import {
   writeSync,
 } from "node:fs";
 import { type BytePath, type Owner, parentPath, toFileSystem, toText } from "@lifecycle/layers";
+import { systemCode } from "@lifecycle/syscall";
 import { InstructionError } from "./error.ts";
 import { makeNode } from "./make-node.ts";
 import type { RootPaths } from "./root-paths.ts";
@@ -102,7 +103,7 @@ export class TreeWriter {
     try {
       this.remove(path);
     } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EBUSY")) throw error;
+      if (systemCode(error) !== "EBUSY") throw error;
       return openSync(this.#root.file(path), mountedFlags);
     }
     return openSync(this.#root.file(path), createFlags, 0o600);

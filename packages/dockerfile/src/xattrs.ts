@@ -1,6 +1,6 @@
 import type { BytePath } from "@lifecycle/layers";
+import { libc } from "@lifecycle/syscall";
 import { InstructionError } from "./error.ts";
-import { libc } from "./libc.ts";
 
 /** Extended attributes by name, in the order of their names. Names and values are bytes, one character each. */
 export type Xattrs = ReadonlyMap<string, string>;
@@ -14,15 +14,16 @@ const value = Buffer.alloc(65_536);
 
 /** A path's own extended attributes, a symlink not followed. None where they cannot be read, as under Node. */
 export function readXattrs(path: BytePath): Xattrs {
-  if (libc === undefined) return none;
-  const file = libc.text(path);
-  const length = Number(libc.call.llistxattr(libc.pointer(file), libc.pointer(names), names.length));
+  const c = libc();
+  if (c === undefined) return none;
+  const file = c.text(path);
+  const length = Number(c.call.llistxattr(c.pointer(file), c.pointer(names), names.length));
   if (length <= 0) return none;
   const found = new Map<string, string>();
   for (const name of names.toString("latin1", 0, length).split("\0").sort()) {
     if (!belongs.test(name)) continue;
-    const key = libc.text(name);
-    const size = Number(libc.call.lgetxattr(libc.pointer(file), libc.pointer(key), libc.pointer(value), value.length));
+    const key = c.text(name);
+    const size = Number(c.call.lgetxattr(c.pointer(file), c.pointer(key), c.pointer(value), value.length));
     if (size >= 0) found.set(name, value.toString("latin1", 0, size));
   }
   return found;
@@ -34,12 +35,13 @@ export function readXattrs(path: BytePath): Xattrs {
  * @throws InstructionError `failed`
  */
 export function writeXattrs(path: BytePath, xattrs: Xattrs): void {
+  const c = libc();
   for (const [name, bytes] of xattrs) {
     if (!belongs.test(name)) continue;
-    if (libc !== undefined) {
-      const [file, key, content] = [libc.text(path), libc.text(name), libc.text(bytes)];
-      const pointers = [file, key, content].map((buffer) => libc?.pointer(buffer));
-      if (libc.call.lsetxattr(...pointers, bytes.length, 0) === 0) continue;
+    if (c !== undefined) {
+      const texts = [path, name, bytes].map((text) => c.text(text));
+      const pointers = texts.map((text) => c.pointer(text));
+      if (c.call.lsetxattr(...pointers, bytes.length, 0) === 0) continue;
     }
     if (name === "security.capability") {
       throw new InstructionError("failed", `the capabilities of ${path} cannot be set on this file system`);

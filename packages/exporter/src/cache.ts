@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { isCached, LayersDir } from "@lifecycle/buildpack";
 import { type Cache, CacheReadError, createdBy, type LayerFactory, type NewLayer } from "@lifecycle/layers";
-import { type Logger, messageOf, timed } from "@lifecycle/phase";
+import { type Logger, timed } from "@lifecycle/phase";
 import type {
   ApiVersion,
   BuildpackLayerMetadata,
@@ -10,6 +10,7 @@ import type {
   CacheMetadata,
   GroupElement,
 } from "@lifecycle/spec-types";
+import { messageOf } from "@lifecycle/syscall";
 
 /** What the export of the cache works on. */
 export interface CacheOptions {

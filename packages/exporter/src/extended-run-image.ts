@@ -3,6 +3,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Image, type Layer, type LayoutLayer, mediaTypes, openLayout, type StoredImage } from "@lifecycle/image";
 import { gzip } from "@lifecycle/layers";
+import { systemCode } from "@lifecycle/syscall";
 
 /** A run image with what image extensions added. Its layout holds only the layers that they made. */
 export type ExtendedRunImage = StoredImage<LayoutLayer>;
@@ -28,8 +29,8 @@ export function hasExtended(extendedDir: string): boolean {
  */
 export async function readExtended(extendedDir: string): Promise<ExtendedRunImage> {
   const directory = join(extendedDir, "run");
-  const entries = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return [];
+  const entries = await readdir(directory).catch((error) => {
+    if (systemCode(error) === "ENOENT") return [];
     throw error;
   });
   // what an extender that was killed had begun to write

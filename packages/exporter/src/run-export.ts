@@ -3,7 +3,6 @@ import {
   ExitCode,
   failedTo,
   type ImageAccess,
-  messageOf,
   type PhaseContext,
   readProjectMetadata,
   runImageForExport,
@@ -11,6 +10,7 @@ import {
   writeReport,
 } from "@lifecycle/phase";
 import type { Analyzed, GroupElement, Report } from "@lifecycle/spec-types";
+import { messageOf } from "@lifecycle/syscall";
 import { exportCache } from "./cache.ts";
 import { exportImage } from "./export.ts";
 import { type ExtendedRunImage, hasExtended, readExtended } from "./extended-run-image.ts";

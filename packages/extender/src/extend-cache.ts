@@ -2,7 +2,8 @@ import { accessSync, constants, lstatSync, mkdirSync, mkdtempSync, rmSync, type 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LayerCache } from "@lifecycle/dockerfile";
-import { type Logger, messageOf } from "@lifecycle/phase";
+import type { Logger } from "@lifecycle/phase";
+import { messageOf } from "@lifecycle/syscall";
 import { HeldDirectory, withRealPaths } from "./held-directory.ts";
 
 /** What extending keeps between builds, and what it needs while it lasts. */

@@ -14,6 +14,7 @@ import {
   unlinkSync,
 } from "node:fs";
 import { dirname } from "node:path";
+import { systemCode } from "@lifecycle/syscall";
 
 /** A message in which directories that are held have the names that users know them by. */
 export function withRealPaths(message: string): string {
@@ -45,7 +46,7 @@ export class HeldDirectory {
     try {
       return HeldDirectory.make(path, mode);
     } catch (error) {
-      if (error instanceof Error && "code" in error && error.code === "EEXIST") return HeldDirectory.open(path);
+      if (systemCode(error) === "EEXIST") return HeldDirectory.open(path);
       throw error;
     }
   }

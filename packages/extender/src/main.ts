@@ -75,7 +75,7 @@ const extender: Phase<void> = {
       throw failedTo("build", "refusing to run as root", ExitCode.failed);
     }
     // The programs that RUN starts are root, too.
-    return shieldCredentials();
+    shieldCredentials();
   },
 
   async execute(context) {
@@ -102,7 +102,7 @@ async function extendBuild(context: PhaseContext, group: Group, analyzed: Analyz
   });
   becomeUser(inputs, [inputs.layersDir]);
   // After setuid, since that resets who may look into this process.
-  await shieldCredentials();
+  shieldCredentials();
   const extendedEnv = { ...env, ...Object.fromEntries(envMap(config?.config.Env ?? [])) };
   await build({
     ...inputs,

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { type Extension, type Logger, readOutputFile } from "@lifecycle/buildpack";
 import { type DockerfileKind, isBuildContext, parseDockerfile, validateDockerfile } from "@lifecycle/dockerfile";
-import { messageOf } from "@lifecycle/phase";
 import { parseExtendConfig, refuseReservedArgs } from "@lifecycle/spec-types";
+import { messageOf } from "@lifecycle/syscall";
 
 /** A Dockerfile that an extension generated. */
 export interface GeneratedDockerfile {

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { systemCode } from "@lifecycle/syscall";
 import { askCredentialHelper } from "./credential-helper.ts";
 import { basicCredentials, type Credentials, CredentialTable } from "./credentials.ts";
 import { ImageError } from "./errors.ts";
@@ -34,7 +35,7 @@ export async function readDockerConfig(env: Env): Promise<DockerConfig | undefin
     try {
       text = await readFile(path, "utf8");
     } catch (error) {
-      if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) continue;
+      if (["ENOENT", "ENOTDIR"].includes(systemCode(error) ?? "")) continue;
       throw new ImageError("invalid", `credentials in ${path} cannot be read: ${(error as Error).message}`);
     }
     return parseDockerConfig(text, path);

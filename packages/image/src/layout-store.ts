@@ -1,5 +1,6 @@
 import { access, constants } from "node:fs/promises";
 import { dirname } from "node:path";
+import { systemCode } from "@lifecycle/syscall";
 import { mapBounded } from "./bounded.ts";
 import { encodeConfig } from "./config.ts";
 import type { Digest } from "./digest.ts";
@@ -70,7 +71,7 @@ export class LayoutStore implements ImageStore {
     try {
       await access(path, constants.R_OK | constants.X_OK);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw fileError(error, path);
+      if (systemCode(error) !== "ENOENT") throw fileError(error, path);
     }
   }
 
@@ -81,7 +82,7 @@ export class LayoutStore implements ImageStore {
         await access(existing, constants.W_OK | constants.X_OK);
         return;
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "ENOENT" || existing === "/") throw fileError(error, existing);
+        if (systemCode(error) !== "ENOENT" || existing === "/") throw fileError(error, existing);
       }
     }
   }

@@ -10,8 +10,9 @@ import {
   formatCacheMetadata,
   parseCacheMetadata,
 } from "@lifecycle/spec-types";
+import { reasonOf, systemCode } from "@lifecycle/syscall";
 import { type Cache, emptyMetadata } from "./cache.ts";
-import { CacheReadError, LayerError, reasonOf, systemCode } from "./errors.ts";
+import { CacheReadError, LayerError } from "./errors.ts";
 
 /** After how long what a build has left behind in `staging` counts as abandoned, in milliseconds. */
 const abandonedAfter = 24 * 60 * 60 * 1000;

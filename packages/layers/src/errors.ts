@@ -25,16 +25,3 @@ export class LayerError extends Error {
 export class CacheReadError extends LayerError {
   override readonly name = "CacheReadError";
 }
-
-/** What a thrown value says of itself; for a file system error, its code and description without the path. */
-export function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const match = /^([A-Z][A-Z0-9_]*: [^,]*),/.exec(error.message);
-  return match?.[1] ?? error.message;
-}
-
-/** The code of a file system error, such as `ENOENT`; undefined for anything else. */
-export function systemCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !("code" in error)) return undefined;
-  return typeof error.code === "string" ? error.code : undefined;
-}

@@ -18,8 +18,9 @@ import {
   writeSync,
 } from "node:fs";
 import { resolve } from "node:path";
+import { reasonOf, systemCode } from "@lifecycle/syscall";
 import { type BytePath, childPath, fromLatin1, parentPath, toBytePath, toFileSystem, toText } from "./byte-path.ts";
-import { LayerError, reasonOf, systemCode } from "./errors.ts";
+import { LayerError } from "./errors.ts";
 import type { Owner } from "./tar-entry.ts";
 import { type EntrySink, type ReadEntry, TarReader } from "./tar-reader.ts";
 

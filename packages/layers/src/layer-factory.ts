@@ -1,7 +1,8 @@
 import { realpathSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { reasonOf } from "@lifecycle/syscall";
 import { type BytePath, toBytePath } from "./byte-path.ts";
-import { LayerError, reasonOf } from "./errors.ts";
+import { LayerError } from "./errors.ts";
 import { NewLayer } from "./new-layer.ts";
 import { divide, type Slice } from "./slices.ts";
 import { entryOf, type Owner, type PathInfo, parentsOf, type TarEntry, walk, walkByPath } from "./tar-entry.ts";

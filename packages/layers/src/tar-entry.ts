@@ -1,6 +1,7 @@
 import { lstatSync, readdirSync, readlinkSync, type Stats, statSync } from "node:fs";
+import { reasonOf, systemCode } from "@lifecycle/syscall";
 import { type BytePath, childPath, fromLatin1, parentPath, toFileSystem, toText } from "./byte-path.ts";
-import { LayerError, reasonOf, systemCode } from "./errors.ts";
+import { LayerError } from "./errors.ts";
 import { type EntryType, entryType, type TarHeader } from "./tar-header.ts";
 
 /** One entry of a layer: its header, and for a file where its contents come from. */

@@ -1,6 +1,7 @@
 import { closeSync, constants, openSync, readSync } from "node:fs";
+import { reasonOf } from "@lifecycle/syscall";
 import { type BytePath, toFileSystem, toText } from "./byte-path.ts";
-import { LayerError, reasonOf } from "./errors.ts";
+import { LayerError } from "./errors.ts";
 import type { TarEntry } from "./tar-entry.ts";
 import { blockSize, encodeHeader } from "./tar-header.ts";
 

@@ -1,3 +1,4 @@
+import { messageOf } from "@lifecycle/syscall";
 /**
  * A failure with the exit code that the process shall end with.
  *
@@ -13,21 +14,6 @@ export class LifecycleError extends Error {
     super(message, options);
     this.exitCode = exitCode;
   }
-}
-
-/**
- * The message of anything that was thrown. A failed system call reads as "open /x: no such file or directory", which
- * is how the reference puts it and what people search for.
- */
-export function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) {
-    return String(error);
-  }
-  const { syscall, path } = error as NodeJS.ErrnoException;
-  const reason = /^[A-Z0-9]+: (.*?), /.exec(error.message)?.[1];
-  return syscall !== undefined && path !== undefined && reason !== undefined
-    ? `${syscall} ${path}: ${reason}`
-    : error.message;
 }
 
 /**

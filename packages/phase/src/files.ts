@@ -32,6 +32,7 @@ import {
   type Stack,
   type System,
 } from "@lifecycle/spec-types";
+import { systemCode } from "@lifecycle/syscall";
 import { failedTo, LifecycleError } from "./errors.ts";
 import type { Logger } from "./logger.ts";
 import { writeFileAtomic } from "./write-file.ts";
@@ -174,7 +175,7 @@ function readIfExists<T>(path: string, what: string, parse: Parse<T>): T | undef
     const bytes = bytesOf(path);
     return read(path, what, parse, () => bytes);
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") {
+    if (systemCode(error) === "ENOENT") {
       return undefined;
     }
     throw error instanceof LifecycleError ? error : failedTo(`read ${what} file`, error);
@@ -189,7 +190,7 @@ function bytesOf(path: string): Buffer {
     return readFileSync(path);
   } catch (error) {
     // The only error that does not name its path.
-    if (error instanceof Error && "code" in error && error.code === "EISDIR") {
+    if (systemCode(error) === "EISDIR") {
       throw new Error(`read ${path}: is a directory`, { cause: error });
     }
     throw error;

@@ -9,7 +9,8 @@ import {
   Trust,
 } from "@lifecycle/image";
 import { LaunchCache } from "@lifecycle/layers";
-import { failedTo, inContext, messageOf } from "./errors.ts";
+import { messageOf } from "@lifecycle/syscall";
+import { failedTo, inContext } from "./errors.ts";
 import { registryImages } from "./resolve-inputs.ts";
 import type { PhaseContext } from "./run-phase.ts";
 

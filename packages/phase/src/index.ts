@@ -1,6 +1,6 @@
 export { verifyPlatformApi } from "./api-verification.ts";
 export { shieldCredentials } from "./credential-shield.ts";
-export { failedTo, inContext, LifecycleError, messageOf, whilst } from "./errors.ts";
+export { failedTo, inContext, LifecycleError, whilst } from "./errors.ts";
 export { ExitCode } from "./exit-codes.ts";
 export * from "./files.ts";
 export type { FlagName } from "./flags.ts";

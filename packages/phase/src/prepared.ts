@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { DEFAULTS, ENV, LAYERS_PLACEHOLDER, type Prepared } from "@lifecycle/spec-types";
+import { messageOf } from "@lifecycle/syscall";
 import { readPrepared } from "./files.ts";
 import type { Environment, Inputs } from "./inputs.ts";
 import type { Logger } from "./logger.ts";
@@ -14,7 +15,7 @@ export function applyPrepared(inputs: Inputs, env: Environment, argv: readonly s
   try {
     prepared = readPrepared(path);
   } catch (error) {
-    logger.warn(`Ignoring ${path}: ${error instanceof Error ? error.message : error}`);
+    logger.warn(`Ignoring ${path}: ${messageOf(error)}`);
   }
   if (prepared !== undefined) takePrepared(inputs, prepared, env, argv);
 }

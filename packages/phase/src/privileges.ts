@@ -1,5 +1,6 @@
 import { chownSync, lchownSync, readdirSync, readFileSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
+import { systemCode } from "@lifecycle/syscall";
 import { shieldCredentials } from "./credential-shield.ts";
 import { failedTo } from "./errors.ts";
 import { ExitCode } from "./exit-codes.ts";
@@ -17,11 +18,11 @@ export function isPrivileged(): boolean {
  * @param action what the executable does: "detect"
  * @throws LifecycleError with exit code 1 for root
  */
-export async function withoutPrivileges(action: string): Promise<void> {
+export function withoutPrivileges(action: string): void {
   if (isPrivileged()) {
     throw failedTo(action, "refusing to run as root", ExitCode.failed);
   }
-  await shieldCredentials();
+  shieldCredentials();
 }
 
 /**
@@ -40,7 +41,7 @@ export function becomeUser({ uid, gid }: { uid: number; gid: number }, volumes: 
   try {
     runAs(uid, gid);
   } catch (error) {
-    const isDenied = (error as NodeJS.ErrnoException).code === "EPERM";
+    const isDenied = systemCode(error) === "EPERM";
     throw failedTo(`exec as user ${uid}:${gid}`, isDenied ? "operation not permitted" : error);
   }
 }

@@ -1,6 +1,7 @@
 import { parseReference } from "@lifecycle/image";
 import type { Analyzed, RunImageForExport } from "@lifecycle/spec-types";
-import { LifecycleError, messageOf } from "./errors.ts";
+import { messageOf } from "@lifecycle/syscall";
+import { LifecycleError } from "./errors.ts";
 import { ExitCode } from "./exit-codes.ts";
 import { readBuildMetadata, readRun, readStack } from "./files.ts";
 import { openRegistry } from "./image-access.ts";

@@ -1,7 +1,8 @@
 import type { TransferObserver } from "@lifecycle/image";
 import { type ApiVersion, DEFAULTS, ENV, type GroupElement } from "@lifecycle/spec-types";
+import { messageOf } from "@lifecycle/syscall";
 import { type DeprecationMode, verifyBuildpackApi, verifyPlatformApi } from "./api-verification.ts";
-import { LifecycleError, messageOf } from "./errors.ts";
+import { LifecycleError } from "./errors.ts";
 import { ExitCode } from "./exit-codes.ts";
 import { guardExperimental } from "./experimental.ts";
 import { type CommandLine, type FlagName, parseCommandLine, UsageError, usageOf } from "./flags.ts";

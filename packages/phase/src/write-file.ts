@@ -1,5 +1,6 @@
 import { lstatSync, mkdirSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { systemCode } from "@lifecycle/syscall";
 
 /**
  * Writes a whole file or none: a reader sees the old content or the new one, also after a crash or on a full disk.
@@ -21,7 +22,7 @@ export function writeFileAtomic(path: string, content: string): void {
     renameSync(temporary, target);
   } catch (error) {
     removeIfPossible(temporary);
-    if (!isErrno(error, "EACCES", "EPERM", "EBUSY", "EROFS")) {
+    if (!["EACCES", "EPERM", "EBUSY", "EROFS"].includes(systemCode(error) ?? "")) {
       throw error;
     }
     writeFileSync(target, content);
@@ -52,8 +53,4 @@ function targetOf(path: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function isErrno(error: unknown, ...codes: string[]): boolean {
-  return error instanceof Error && "code" in error && codes.includes(String(error.code));
 }

@@ -1,7 +1,6 @@
 import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { type Digest, digestOf } from "@lifecycle/image";
-import { messageOf } from "@lifecycle/phase";
 import {
   FormatError,
   MAX_TOML_LENGTH,
@@ -9,6 +8,7 @@ import {
   parseProject,
   type ReadProject,
 } from "@lifecycle/spec-types";
+import { messageOf } from "@lifecycle/syscall";
 import { type ArchiveLimits, readFromArchive } from "./archive.ts";
 import { failure } from "./errors.ts";
 

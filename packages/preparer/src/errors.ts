@@ -1,7 +1,8 @@
 import { ImageError } from "@lifecycle/image";
 import { LayerError } from "@lifecycle/layers";
-import { ExitCode, LifecycleError, messageOf } from "@lifecycle/phase";
+import { ExitCode, LifecycleError } from "@lifecycle/phase";
 import { FormatError } from "@lifecycle/spec-types";
+import { messageOf } from "@lifecycle/syscall";
 
 type PrepareExitCode =
   | "prepareError"

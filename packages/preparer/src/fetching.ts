@@ -2,7 +2,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
 import { BuildTarget, nameOf } from "@lifecycle/buildpack";
 import { Downloader, Proxies, Trust } from "@lifecycle/image";
-import { messageOf, targetOf } from "@lifecycle/phase";
+import { targetOf } from "@lifecycle/phase";
 import {
   DEFAULTS,
   type Prepared,
@@ -11,6 +11,7 @@ import {
   type ProjectDescriptor,
   type TargetMetadata,
 } from "@lifecycle/spec-types";
+import { messageOf } from "@lifecycle/syscall";
 import type { App } from "./app.ts";
 import { Builder } from "./builder.ts";
 import { checkBuildpacks } from "./check.ts";

@@ -51,7 +51,7 @@ const preparer: Phase<ImageStore> = {
     });
     giveDirectories(context);
     becomeUser(inputs, [inputs.layersDir, inputs.cacheDir]);
-    await shieldCredentials();
+    shieldCredentials();
     return images;
   },
 

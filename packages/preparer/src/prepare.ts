@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { digestOf } from "@lifecycle/image";
-import { LifecycleError, messageOf, readOrder, readPrepared, timed } from "@lifecycle/phase";
+import { LifecycleError, readOrder, readPrepared, timed } from "@lifecycle/phase";
 import {
   DEFAULTS,
   formatOrder,
@@ -14,6 +14,7 @@ import {
   type PreparedBuildpack,
   type ProjectDescriptor,
 } from "@lifecycle/spec-types";
+import { messageOf } from "@lifecycle/syscall";
 import { type App, openApp } from "./app.ts";
 import { type DescriptorFile, readDescriptor } from "./descriptor-file.ts";
 import { failure } from "./errors.ts";

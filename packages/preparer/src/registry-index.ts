@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Downloader } from "@lifecycle/image";
-import { type Environment, messageOf } from "@lifecycle/phase";
+import type { Environment } from "@lifecycle/phase";
 import { parseRegistryIndex, type RegistryEntry, registryIndexPath } from "@lifecycle/spec-types";
+import { messageOf, systemCode } from "@lifecycle/syscall";
 import { failure } from "./errors.ts";
 
 /** A file of the index has a line for each version of one buildpack; in bytes. */
@@ -128,7 +129,7 @@ export class RegistryIndex {
       });
       return stdout;
     } catch (error) {
-      if (error instanceof Error && "code" in error && error.code === "ENOENT") {
+      if (systemCode(error) === "ENOENT") {
         throw new Error("git is not installed here; name an http(s) base of the index's files, which needs none");
       }
       const { stderr } = error as { readonly stderr?: string };

@@ -17,6 +17,7 @@ import {
 import { dirname, join } from "node:path";
 import { type BytePath, childPath, fromLatin1, parentPath, toBytePath, toFileSystem } from "@lifecycle/layers";
 import { writeFileAtomic } from "@lifecycle/phase";
+import { messageOf } from "@lifecycle/syscall";
 
 /** How the preparer calls what it has not finished. */
 export const SCRATCH_PREFIX = ".cnb-prepare-";
@@ -101,7 +102,7 @@ export class Transaction {
       try {
         undo();
       } catch (error) {
-        failures.push(error instanceof Error ? error.message : String(error));
+        failures.push(messageOf(error));
       }
     }
     return failures;

@@ -1,7 +1,8 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Digest, digestOf, type Image, type KnownConfig, openLayout, writeSparseLayout } from "@lifecycle/image";
-import { inContext, type Logger, messageOf, whilst } from "@lifecycle/phase";
+import { inContext, type Logger, whilst } from "@lifecycle/phase";
+import { messageOf } from "@lifecycle/syscall";
 
 /**
  * Copies manifest and config of an image that is to be extended to `<kaniko-dir>/cache/base/<digest>`, an OCI layout

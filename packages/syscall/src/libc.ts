@@ -13,6 +13,7 @@ const signatures = {
   lgetxattr: { args: ["ptr", "ptr", "ptr", "u64"], returns: "i64" },
   lsetxattr: { args: ["ptr", "ptr", "ptr", "u64", "i32"], returns: "i32" },
   syscall: { args: ["i64", "i64", "ptr", "u64", "u64"], returns: "i64" },
+  pipe2: { args: ["ptr", "i32"], returns: "i32" },
   chroot: { args: ["ptr"], returns: "i32" },
   chdir: { args: ["ptr"], returns: "i32" },
   setgroups: { args: ["u64", "ptr"], returns: "i32" },
@@ -28,21 +29,27 @@ const signatures = {
   __errno_location: { args: [], returns: "ptr" },
 } as const;
 
-/** Calls of the C library that node has no names for. A text argument is bytes, one character each. */
+/** Calls of the C library that node has no names for. Arguments of 64 bits are given as bigint. */
 export interface Libc {
+  /** By name. They give what the C functions return; of most of them that is not 0 if they failed. */
   readonly call: Record<keyof typeof signatures, (...args: readonly unknown[]) => number>;
-  /** A C string; it must be held until the call has ended. */
+  /** A C string, of bytes as one character each; it must be held until the call has ended. */
   text(value: string): Buffer;
   pointer(bytes: ArrayBufferView): number;
   /** The error number of the call before. */
   errno(): number;
 }
 
-/** The C library, or undefined under Node, which cannot call it. */
-export const libc: Libc | undefined = load();
+let loaded: Libc | undefined;
 
-function load(): Libc | undefined {
+/** The C library, or undefined under Node, which cannot call it. It is opened when it is first asked for. */
+export function libc(): Libc | undefined {
   if (process.versions.bun === undefined) return undefined;
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): Libc {
   const ffi = process.getBuiltinModule("bun:ffi") as unknown as Ffi;
   const { symbols } = ffi.dlopen("libc.so.6", signatures);
   return {

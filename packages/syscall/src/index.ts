@@ -1,0 +1,2 @@
+export { messageOf, reasonOf, systemCode } from "./errors.ts";
+export { type Libc, libc } from "./libc.ts";
