@@ -59,17 +59,21 @@ export class Copier {
     }
     if (!source.stats.isFile()) throw notAFile(source.tree.host(source.path));
     const path = destination.isDirectory ? childPath(destination.path, source.name) : destination.path;
-    await this.copyFile(source.tree.read(source.path), path, source.stats.mode & 0o7777);
+    const { mode, mtimeMs } = source.stats;
+    await this.copyFile(source.tree.read(source.path), path, mode & 0o7777, mtimeMs / 1000);
   }
 
-  /** Writes a file, and what is missing above it. */
-  async copyFile(contents: Iterable<Uint8Array>, path: BytePath, mode: number): Promise<void> {
+  /**
+   * Writes a file, and what is missing above it.
+   * @param mtime see `Attributes`
+   */
+  async copyFile(contents: Iterable<Uint8Array>, path: BytePath, mode: number, mtime?: number): Promise<void> {
     const { owner, mode: forced } = this.#options;
     this.#writer.makeParents(path, { ...impliedDirectory, ...owner });
     if (this.#root.find(path)?.isDirectory() === true) {
       throw new InstructionError("failed", `cannot overwrite directory ${path} with a file`);
     }
-    await this.#writeFile(contents, path, { mode: forced ?? mode, ...owner });
+    await this.#writeFile(contents, path, { mode: forced ?? mode, mtime, ...owner });
   }
 
   /** The directory that contents go into. One that was there stays as it is. */
@@ -98,7 +102,7 @@ export class Copier {
       const place = relative === "" ? name : `${relative}/${name}`;
       const target = childPath(to, name);
       const left = exclude.leavesOut(place);
-      const attributes = { mode: mode ?? stats.mode & 0o7777, ...owner };
+      const attributes = { mode: mode ?? stats.mode & 0o7777, mtime: stats.mtimeMs / 1000, ...owner };
       if (stats.isDirectory()) {
         if (left && !exclude.hasExceptionsBelow(place)) continue;
         this.#writer.directory(target, attributes);

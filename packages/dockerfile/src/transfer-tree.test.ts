@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { toBytePath } from "@lifecycle/layers";
@@ -22,6 +32,8 @@ describe.runIf(isElsewhere)("bringing a directory to another file system", () =>
       mkdirSync(join(from, `é${number}`));
       writeFileSync(join(from, `é${number}/file`), "content", { mode: 0o640 });
       symlinkSync("file", join(from, `é${number}/link`));
+      utimesSync(join(from, `é${number}/file`), 1, 2);
+      utimesSync(join(from, `é${number}`), 3, 4);
     }
   });
 
@@ -32,7 +44,8 @@ describe.runIf(isElsewhere)("bringing a directory to another file system", () =>
   it("copies it", async () => {
     await transferTree(toBytePath(from), toBytePath(to), new AbortController().signal);
     expect(readdirSync(to)).toEqual(readdirSync(from));
-    expect(statSync(join(to, "é7/link"))).toMatchObject({ size: 7, mode: 0o100640 });
+    expect(statSync(join(to, "é7/link"))).toMatchObject({ size: 7, mode: 0o100640, mtimeMs: 2000 });
+    expect(statSync(join(to, "é7"))).toMatchObject({ mtimeMs: 4000 });
   });
 
   it("stops when it is told to, and leaves nothing", async () => {

@@ -2,6 +2,7 @@ import {
   chmodSync,
   lchownSync,
   lstatSync,
+  lutimesSync,
   mkdirSync,
   readdirSync,
   readlinkSync,
@@ -15,7 +16,7 @@ import { type BytePath, childPath, fromLatin1, toFileSystem } from "@lifecycle/l
 import { systemCode } from "@lifecycle/syscall";
 
 /**
- * Moves a directory to where nothing is, or, if that is another file system, copies it: owners and modes stay; extended
+ * Moves a directory to where nothing is, or, if that is another file system, copies it: owners, modes and times stay; extended
  * attributes, second names of files, pipes, sockets and devices do not. A failure leaves nothing there.
  * @param signal ends the copying with its reason
  */
@@ -50,4 +51,6 @@ async function copyTree(from: BytePath, to: BytePath, signal: AbortSignal): Prom
   } else return;
   lchownSync(target, stats.uid, stats.gid);
   if (!stats.isSymbolicLink()) chmodSync(target, stats.mode & 0o7777);
+  // Without them, cargo and make build everything again.
+  lutimesSync(target, stats.atimeMs / 1000, stats.mtimeMs / 1000);
 }

@@ -4,8 +4,10 @@ import {
   constants,
   fchmodSync,
   fchownSync,
+  futimesSync,
   lchownSync,
   linkSync,
+  lutimesSync,
   mkdirSync,
   openSync,
   rmSync,
@@ -25,6 +27,8 @@ export interface Attributes {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
+  /** When it was changed, in seconds since 1970; now unless given. Directories do not get it. */
+  readonly mtime?: number | undefined;
   readonly xattrs?: Xattrs;
 }
 
@@ -94,6 +98,7 @@ export class TreeWriter {
       // The owner first: changing it clears setuid, setgid and capabilities.
       fchownSync(descriptor, attributes.uid, attributes.gid);
       fchmodSync(descriptor, attributes.mode);
+      if (attributes.mtime !== undefined) futimesSync(descriptor, attributes.mtime, attributes.mtime);
       this.#finish(path, attributes);
     });
   }
@@ -113,6 +118,7 @@ export class TreeWriter {
   symlink(path: BytePath, target: BytePath, attributes: Attributes): void {
     this.remove(path);
     symlinkSync(toFileSystem(target), this.#root.file(path));
+    if (attributes.mtime !== undefined) lutimesSync(this.#root.file(path), attributes.mtime, attributes.mtime);
     lchownSync(this.#root.file(path), attributes.uid, attributes.gid);
     this.#finish(path, attributes);
   }

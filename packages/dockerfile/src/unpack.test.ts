@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -52,6 +53,23 @@ describe("unpacking", () => {
     await put(tar({ name: "etc/.wh.a" }, { name: "etc/sub/new", contents: "new" }, { name: "etc/sub/.wh..wh..opq" }));
     expect(readdirSync(join(root, "etc"))).toEqual(["b", "sub"]);
     expect(readdirSync(join(root, "etc/sub"))).toEqual(["new"]);
+  });
+
+  it("keeps times, by which python and java tell what they made of a file", async () => {
+    mkdirSync(join(directory, "outside"));
+    const { mtimeMs } = statSync(join(directory, "outside"));
+    await put(
+      tar(
+        { name: "new", type: "5" },
+        { name: "new/file" },
+        { name: "new/link", type: "2", linkName: "file" },
+        { name: "gone/outside", type: "5" },
+        { name: "gone", type: "2", linkName: directory },
+      ),
+    );
+    const time = { mtimeMs: Date.UTC(1980, 0, 1, 0, 0, 1) };
+    for (const name of ["new", "new/file", "new/link"]) expect(lstatSync(join(root, name))).toMatchObject(time);
+    expect(statSync(join(directory, "outside"))).toMatchObject({ mtimeMs });
   });
 
   it("of an archive takes names of whiteouts for names", async () => {

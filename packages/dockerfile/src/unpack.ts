@@ -1,4 +1,4 @@
-import { readdirSync, rmSync } from "node:fs";
+import { lutimesSync, readdirSync, rmSync } from "node:fs";
 import {
   type BytePath,
   childPath,
@@ -36,7 +36,7 @@ const opaque = ".wh..wh..opq";
 const whiteout = ".wh.";
 
 /**
- * Puts a tar stream's entries into a root, with their owners, modes and extended attributes. Needs root.
+ * Puts a tar stream's entries into a root, with their owners, modes, times and extended attributes. Needs root.
  * @returns the paths written
  * @throws InstructionError `refused` for names with `..`, devices in an archive and archives past the limits; LayerError
  *   `corrupt`; and what the source throws
@@ -54,6 +54,7 @@ export async function unpack(
       reader.write(chunk);
     }
     reader.finish();
+    unpacker.finish();
   } finally {
     unpacker.close();
   }
@@ -65,6 +66,8 @@ class Unpacker implements EntrySink {
   readonly #options: UnpackOptions;
   readonly #writer: TreeWriter;
   #file: FileWriter | undefined;
+  /** When each directory was changed; set at the end, since what is put into it changes it. */
+  readonly #directoryTimes = new Map<BytePath, number>();
   #entries = 0;
   #bytes = 0;
 
@@ -104,6 +107,14 @@ class Unpacker implements EntrySink {
     file?.close();
   }
 
+  /** Says that there are no more entries. */
+  finish(): void {
+    for (const [path, time] of this.#directoryTimes) {
+      const isThere = this.#root.leadsStraightTo(path) && this.#root.find(path)?.isDirectory() === true;
+      if (isThere) lutimesSync(this.#root.file(path), time, time);
+    }
+  }
+
   close(): void {
     this.#file?.abandon();
     this.#file = undefined;
@@ -128,6 +139,7 @@ class Unpacker implements EntrySink {
         return;
       case "5":
         this.#writer.directory(path, attributes);
+        this.#directoryTimes.set(path, entry.mtime);
         return;
       case "6":
         this.#writer.special(path, { kind: "fifo", major: 0, minor: 0 }, attributes);
@@ -178,8 +190,8 @@ class Unpacker implements EntrySink {
     return steps.join("/");
   }
 
-  #attributes({ mode, uid, gid, xattrs }: ReadEntry): Attributes {
-    return { mode, uid, gid, ...this.#options.owner, xattrs };
+  #attributes({ mode, uid, gid, mtime, xattrs }: ReadEntry): Attributes {
+    return { mode, uid, gid, mtime, ...this.#options.owner, xattrs };
   }
 
   #limit(entry: ReadEntry): void {

@@ -15,6 +15,8 @@ export interface ReadEntry {
   readonly linkName: BytePath;
   readonly uid: number;
   readonly gid: number;
+  /** Seconds since 1970; 0 for what is before, or no number. */
+  readonly mtime: number;
   readonly deviceMajor: number;
   readonly deviceMinor: number;
   /** Extended attributes by name; values and names are bytes, one character each. */
@@ -46,6 +48,7 @@ interface Extended {
   size?: number;
   uid?: number;
   gid?: number;
+  mtime?: number;
   xattrs?: Map<string, string>;
 }
 
@@ -162,6 +165,7 @@ export class TarReader {
       linkName: extended.linkPath ?? fromLatin1(textOf(block, 157, 100)),
       uid: extended.uid ?? this.#number(block, 108, 8),
       gid: extended.gid ?? this.#number(block, 116, 8),
+      mtime: extended.mtime ?? this.#time(block),
       deviceMajor: isDevice ? this.#number(block, 329, 8) : 0,
       deviceMinor: isDevice ? this.#number(block, 337, 8) : 0,
       xattrs: extended.xattrs ?? noXattrs,
@@ -208,9 +212,20 @@ export class TarReader {
       const number = /^[0-9]+$/.test(value) ? Number(value) : Number.NaN;
       if (!Number.isSafeInteger(number)) throw this.#damaged(`${JSON.stringify(value)} is no ${key}`);
       this.#extended[key] = number;
+    } else if (key === "mtime") {
+      this.#extended.mtime = timeOf(Number(value));
     } else if (key.startsWith(xattrPrefix)) {
       this.#extended.xattrs ??= new Map();
       this.#extended.xattrs.set(key.slice(xattrPrefix.length), value);
+    }
+  }
+
+  #time(block: Buffer): number {
+    try {
+      return timeOf(this.#number(block, 136, 12));
+    } catch {
+      // no reason to do without the file
+      return 0;
     }
   }
 
@@ -244,6 +259,11 @@ export class TarReader {
   #damaged(what: string): LayerError {
     return new LayerError("corrupt", `the layer's archive is damaged near byte ${this.#offset}: ${what}`);
   }
+}
+
+/** A time that every file system can keep. */
+function timeOf(seconds: number): number {
+  return seconds >= 0 && seconds < 2 ** 32 ? seconds : 0;
 }
 
 /** The text of a field up to its first NUL. */

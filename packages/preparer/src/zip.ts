@@ -89,6 +89,7 @@ async function* entriesOf(zip: yauzl.ZipFile, signal: AbortSignal | undefined): 
       gid: 0,
       deviceMajor: 0,
       deviceMinor: 0,
+      mtime: 0,
       xattrs: new Map(),
       contents: () => (hasContents ? contentsOf(zip, entry) : nothing()),
     };
