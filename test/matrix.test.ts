@@ -30,7 +30,7 @@ printf '[types]\\nlaunch = true\\n' >"$1/launched.toml"
 `;
 
 async function makeRunner(): Promise<PhaseRunner> {
-  const runner = await PhaseRunner.create("creator", "rebaser");
+  const runner = await PhaseRunner.create("analyzer", "creator", "rebaser");
   await runner.writeBuildpack("test/app", { build: BUILD });
   await runner.writeOrder("test/app");
   await runner.write("app/version", "1\n");
@@ -262,5 +262,14 @@ describe.runIf(requireServer("skopeo", "umoci"))("layout", () => {
     const { stdout, reading } = await create();
     expectAllReused(stdout);
     expect(reading).toEqual(last);
+  });
+
+  it("has a layout directory that only later phases see, as pack mounts it", async () => {
+    const flags = ["-layout", "-layout-dir", "/mounted-later", "-run-image", "registry.example/small/run:1"];
+    const user = ["-uid", `${PHASE_USER.uid}`, "-gid", `${PHASE_USER.gid}`];
+    const args = ["-no-color", "-layers", runner.layersDir, ...user, ...flags, "registry.example/team/app:1"];
+    const { code, stdout } = await runner.run("analyzer", args, { CNB_EXPERIMENTAL_MODE: "silent" });
+    expect(stdout).toContain('Image with name "/mounted-later/registry.example/team/app/1" not found\n');
+    expect(code).toBe(0);
   });
 });

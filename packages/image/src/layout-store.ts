@@ -77,12 +77,13 @@ export class LayoutStore implements ImageStore {
 
   async checkWrite(name: string): Promise<void> {
     const { path } = layoutPlace(this.#layoutDir, name);
-    for (let existing = path; ; existing = dirname(existing)) {
+    // A layout directory that is not there may be mounted for the phases that write to it, as pack does.
+    for (let existing = path; existing !== dirname(this.#layoutDir); existing = dirname(existing)) {
       try {
         await access(existing, constants.W_OK | constants.X_OK);
         return;
       } catch (error) {
-        if (systemCode(error) !== "ENOENT" || existing === "/") throw fileError(error, existing);
+        if (systemCode(error) !== "ENOENT") throw fileError(error, existing);
       }
     }
   }
