@@ -59,3 +59,12 @@ describe("the inputs of the exporter", () => {
     await expect(resolveInputs("export", context)).rejects.toThrow("-layout-dir is required with -layout");
   });
 });
+
+it("have no tag where a platform hands on a parameter that was not set", async () => {
+  const context = contextOf({});
+  context.inputs.outputImage = "registry.example/app";
+  context.inputs.runImage = "registry.example/run";
+  context.inputs.tags = ["", "registry.example/app:2"];
+  await resolveInputs("analyze", context);
+  expect(context.inputs.tags).toEqual(["registry.example/app:2"]);
+});

@@ -63,6 +63,7 @@ export async function resolveInputs(phase: keyof typeof checks, context: PhaseCo
   try {
     fillLayersDir(context.inputs);
     makeAbsolute(context.inputs);
+    dropEmptyTags(context.inputs);
     for (const check of checks[phase]) {
       await check(context);
     }
@@ -126,6 +127,11 @@ function makeAbsolute(inputs: Inputs): void {
       inputs[directory] = absolutePath(inputs[directory]);
     }
   }
+}
+
+/** Platforms hand a parameter on whether it is set or not: Tekton's task has `-tag=$(params.TAGS)`. */
+function dropEmptyTags(inputs: Inputs): void {
+  inputs.tags = inputs.tags.filter((tag) => tag !== "");
 }
 
 function requireOutputImage({ inputs }: PhaseContext): void {
