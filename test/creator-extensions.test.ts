@@ -74,6 +74,7 @@ describe.runIf(requireServer("dockerd", "docker-registry", "skopeo"))("creator w
     await writeModule("extension", "extensions/test_both", { generate: GENERATE });
     await writeModule("extension", "extensions/test_switch", { generate: SWITCH });
     await writeModule("extension", "extensions/test_proc", { generate: WANT_PROC });
+    await writeModule("extension", "extensions/test_unused", { detect: "#!/bin/bash\nexit 100\n" });
     await writeModule("buildpack", "buildpacks/test_build", { build: BUILD, detect: "#!/bin/bash\n" });
     const plain = BUILD.replace("$(cat /usr/share/tool)", "nothing");
     await writeModule("buildpack", "buildpacks/test_plain", { build: plain, detect: "#!/bin/bash\n" });
@@ -84,6 +85,7 @@ describe.runIf(requireServer("dockerd", "docker-registry", "skopeo"))("creator w
       ["meddles", "meddles", "both"],
       ["plain", "plain"],
       ["proc", "plain", "proc"],
+      ["unused", "plain", "unused"],
     ]) {
       const group = (key: string, id: string | undefined) =>
         id === undefined ? "" : `[[${key}]]\n[[${key}.group]]\nid = "test/${id}"\nversion = "1"\n`;
@@ -162,6 +164,15 @@ describe.runIf(requireServer("dockerd", "docker-registry", "skopeo"))("creator w
     const outcome = await create("plain", "plain", { user: "1000:1000", flags: ["--tmpfs", "/run/secrets"], env });
     expect(outcome.code, outcome.stdout).toBe(0);
     expect(outcome.stdout).not.toContain("extended");
+  });
+
+  it("needs no experimental features where the extensions of the builder do not take part", async () => {
+    const env = { CNB_PLATFORM_API: "0.12" };
+    const built = await create("unused", "unused", { user: "1000:1000", env });
+    expect(built.code, built.stdout).toBe(0);
+    const refused = await create("switch", "refused", { user: "1000:1000", env });
+    expect(refused.stdout).toContain("experimental features are disabled by CNB_EXPERIMENTAL_MODE=error");
+    expect(refused.code).toBe(1);
   });
 
   it("lets what a bin/detect does or leaves running choose neither the run image nor what root runs", async () => {

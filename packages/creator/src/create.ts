@@ -55,9 +55,11 @@ export async function create(context: PhaseContext, access: CreatorAccess): Prom
   inputs.runImage = analyzed.runImage?.reference || inputs.runImage;
 
   logger.phase("DETECTING");
-  const { group, plan: detected } = await detect({ ...inputs, ...context });
+  // only the extensions that take part count: users of creator have builders whose others they do not ask for
+  const { group, plan: detected } = await detect({ ...inputs, ...context, guardExperimental: () => {} });
   let generated: Generated = { analyzed, plan: detected, toExtend: [] };
   if (group.groupExtensions.length > 0) {
+    if (inputs.platformApi.lessThan("0.13")) context.guardExperimental("Dockerfiles");
     generated = await generateDockerfiles(context, access.images, access.worker, group, generated);
   }
   const { plan, toExtend } = generated;
