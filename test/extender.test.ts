@@ -511,6 +511,10 @@ describe.runIf(requireServer("dockerd"))("extender", () => {
       expect((await extend([])).stdout).toContain(
         "analyzed.toml names no build image; run the restorer with -build-image\n",
       );
+      await rm(join(volumes.layers, "group.toml"));
+      const { code, stdout } = await extend([]);
+      expect(code).toBe(1);
+      expect(stdout).toContain("ERROR: failed to initialize extender: reading group: failed to read group file: ");
     });
   });
 });

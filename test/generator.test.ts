@@ -130,11 +130,18 @@ describe("the detector", () => {
     await extensions({ brings: undefined });
     const dir = "extensions/test_brings/1.0.0/generate";
     await runner.write(`${dir}/build.Dockerfile`, `${START}COPY f /\n`);
+    await runner.write(`${dir}/build.Dockerfile.dockerignore`, "secret\n");
     await runner.write(`${dir}/context/sub/f`, "f");
     await runner.write(`${dir}/other`, "not for us");
     expect((await phase("detector")).code).toBe(0);
-    expect(generated()).toEqual(["test_brings/build.Dockerfile", "test_brings/context/sub/f"]);
-    await rm(join(runner.dir, dir, "context"), { recursive: true });
+    expect(generated()).toEqual([
+      "test_brings/build.Dockerfile",
+      "test_brings/build.Dockerfile.dockerignore",
+      "test_brings/context/sub/f",
+    ]);
+    for (const name of ["build.Dockerfile.dockerignore", "context"]) {
+      await rm(join(runner.dir, dir, name), { recursive: true });
+    }
     expect((await phase("detector")).code).toBe(0);
     expect(generated()).toEqual(["test_brings/build.Dockerfile"]);
   });
@@ -168,11 +175,19 @@ describe("the detector", () => {
 
   it("copies no named pipe out of an extension", async () => {
     await extensions({ brings: undefined });
-    await runner.write("extensions/test_brings/1.0.0/generate/context/f", "");
-    execFileSync("mkfifo", [join(runner.dir, "extensions/test_brings/1.0.0/generate/context/pipe")]);
-    const { code, stdout } = await phase("detector");
-    expect(stdout).toContain("/context/pipe is no file, directory or symlink");
-    expect(code).toBe(92);
+    const dir = "extensions/test_brings/1.0.0/generate";
+    await runner.write(`${dir}/context/f`, "");
+    const pipes: [string, string][] = [
+      ["context/pipe", "is no file, directory or symlink"],
+      ["run.Dockerfile.dockerignore", ": not a regular file"],
+    ];
+    for (const [pipe, why] of pipes) {
+      execFileSync("mkfifo", [join(runner.dir, dir, pipe)]);
+      const { code, stdout } = await phase("detector");
+      expect(stdout).toContain(`/${pipe}${pipe.startsWith("context") ? " " : ""}${why}`);
+      expect(code).toBe(92);
+      await rm(join(runner.dir, dir, pipe));
+    }
   });
 });
 

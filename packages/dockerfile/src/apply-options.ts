@@ -13,6 +13,8 @@ export interface ApplyOptions {
   readonly buildArgs: Readonly<Record<string, string>>;
   /** The build context, a directory. Its .dockerignore is read when something is copied from it. */
   readonly context: string;
+  /** Where the Dockerfile may have an ignore file of its own, which counts in place of the context's. */
+  readonly ignoreFile?: string;
   /** Where layers are written to, and taken from if the same was done before. */
   readonly cache: LayerCache;
   /** Where the caches of `RUN --mount=type=cache` are kept; without it they are as good as empty. */

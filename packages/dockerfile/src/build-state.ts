@@ -72,9 +72,9 @@ export class BuildState {
    * @throws InstructionError `failed` if there is no way to images
    */
   async origin(from: string | undefined): Promise<Origin> {
-    const { context, openImage, signal } = this.options;
+    const { context, ignoreFile, openImage, signal } = this.options;
     if (from === undefined) {
-      this.#contextRules ??= readIgnoreFile(context);
+      this.#contextRules ??= readIgnoreFile(context, ignoreFile);
       return contextOrigin(context, this.#contextRules, signal);
     }
     const lookup = this.lookup();

@@ -20,14 +20,17 @@ interface Rule {
 export const noIgnoreRules: IgnoreRules = { leavesOut: () => false, hasExceptionsBelow: () => false };
 
 /**
- * Reads what a build context's .dockerignore leaves out, as Docker does: a pattern per line, `*` within a name, `**`
+ * Reads what the .dockerignore of a build context leaves out, as Docker does: a pattern per line, `*` within a name, `**`
  * across names, `!` before an exception; the last match decides, and what holds for a directory holds for all in it.
  * Symlinks stay in the context.
+ * @param own a file that counts in its place, if it is there
  * @throws Error naming the path if it is no regular file, too large or not UTF-8
  */
-export function readIgnoreFile(context: string): IgnoreRules {
+export function readIgnoreFile(context: string, own?: string): IgnoreRules {
   const paths = new RootPaths(context);
-  const text = readOutputFile(toText(paths.host(paths.resolve(toBytePath("/.dockerignore")))));
+  const text =
+    (own === undefined ? undefined : readOutputFile(own)) ??
+    readOutputFile(toText(paths.host(paths.resolve(toBytePath("/.dockerignore")))));
   return text === undefined ? noIgnoreRules : ignoreRules(text.replace(/^\ufeff/, "").split(/\r?\n/));
 }
 

@@ -85,6 +85,16 @@ describe.skipIf(process.getuid?.() !== 0)("extending", () => {
     expect(log.join("")).toContain(`Intermediate image has digest: ${digests?.[1]}\n`);
   });
 
+  it("looks for a Dockerfile's own ignore file before the context's", async () => {
+    writeFileSync(join(directory, "app/.dockerignore"), "file\n");
+    mkdirSync(join(directory, "generated/test_0"));
+    const own = join(directory, "generated/test_0/run.Dockerfile.dockerignore");
+    writeFileSync(own, "");
+    expect((await apply("run", "COPY file /a\n")).layers).toHaveLength(1);
+    rmSync(own);
+    await expect(apply("run", "COPY file /a\n")).rejects.toThrow("excluded by its ignore file");
+  });
+
   it("has a new build_id for each Dockerfile", async () => {
     const ids = new Set<string | undefined>();
     for (const _ of [1, 2]) {
@@ -154,6 +164,15 @@ describe.skipIf(process.getuid?.() !== 0)("extending", () => {
     expect(await Promise.all(written?.layers.map((layer) => layer.isHeld()) ?? [])).toEqual([false, true]);
     expect(readdirSync(join(layout, "blobs/sha256"))).toHaveLength(3);
     expect(statSync(join(layout, "blobs/sha256")).mode & 0o777).toBe(0o755);
+  });
+
+  it("warns of a run image whose top layer is in it twice", async () => {
+    const manifest = { ...base.manifest, layers: [...base.manifest.layers, ...base.manifest.layers] };
+    await writeExtended(manifest, await apply("run"), join(directory, "extended"), logger, signal);
+    expect(log.slice(-2)).toEqual([
+      `Warning: Original run image has duplicated top layer with digest: ${BASE_LAYER}\n`,
+      `Found original top layer with digest: ${BASE_LAYER}\n`,
+    ]);
   });
 
   it("writes the run image to no place that a symlink leads to", async () => {

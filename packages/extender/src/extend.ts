@@ -67,11 +67,17 @@ export const EXEC_HELPER: readonly string[] = [process.execPath, "exec-in-root"]
  */
 export async function extend(options: ExtendOptions): Promise<ExtendedImage> {
   const { kind, logger, base } = options;
+  const digest = isDigest(base.identity) ? base.identity : digestOfImage(base.manifest, base.config);
+  if (kind === "run" && base.manifest !== undefined) {
+    const { layers } = base.manifest;
+    logger.debug(`Found ${layers.length} layers in original image with digest: ${digest}`);
+    logger.debug(`Original image top layer digest: ${layers.at(-1)?.digest ?? ""}`);
+  }
   try {
     return await whilst(`extending ${kind} image`, () =>
       timed("Extender", logger, () => {
         logger.debug(`Extending base image for ${kind}: ${base.reference}`);
-        return applyAll(options, findAll(options));
+        return applyAll(options, findAll(options), digest);
       }),
     );
   } catch (error) {
@@ -91,15 +97,15 @@ function findAll(options: ExtendOptions): readonly ExtensionDockerfile[] {
   }
 }
 
-async function applyAll(options: ExtendOptions, dockerfiles: readonly ExtensionDockerfile[]): Promise<ExtendedImage> {
+/** @param baseDigest of the image that is extended */
+async function applyAll(
+  options: ExtendOptions,
+  dockerfiles: readonly ExtensionDockerfile[],
+  baseDigest: string,
+): Promise<ExtendedImage> {
   const { kind, logger, base } = options;
   let { config } = base;
-  let digest = isDigest(base.identity) ? base.identity : digestOfImage(base.manifest, config);
-  if (kind === "run" && base.manifest !== undefined) {
-    const { layers } = base.manifest;
-    logger.debug(`Found ${layers.length} layers in original image with digest: ${digest}`);
-    logger.debug(`Original image top layer digest: ${layers.at(-1)?.digest ?? ""}`);
-  }
+  let digest = baseDigest;
   logger.debug(`Original image has digest: ${digest}`);
   const layers: LayerFile[] = [];
   const history: History[] = [...layerHistory(config.history, config.rootfs.diff_ids.length)];
@@ -174,6 +180,7 @@ async function apply(
         base_image: baseImage,
       },
       context: contextDir,
+      ignoreFile: `${path}.dockerignore`,
       cache,
       mountCaches,
       onlyRoot: kind === "build",

@@ -8,6 +8,7 @@ import {
   environmentForUser,
   type FlagName,
   failedTo,
+  type Inputs,
   inContext,
   isPrivileged,
   LifecycleError,
@@ -80,9 +81,8 @@ const extender: Phase<void> = {
 
   async execute(context) {
     const { inputs, logger } = context;
-    const group = readGroup(inputs.groupPath);
+    const { analyzed, group } = await initialize(inputs, logger);
     context.verifyApisOf("Extension", group.groupExtensions);
-    const analyzed = readAnalyzed(inputs.analyzedPath, logger);
     if (inputs.extendKind === "build") {
       await extendBuild(context, group, analyzed);
     } else {
@@ -90,6 +90,18 @@ const extender: Phase<void> = {
     }
   },
 };
+
+async function initialize(
+  { analyzedPath, groupPath }: Inputs,
+  logger: PhaseContext["logger"],
+): Promise<{ analyzed: Analyzed; group: Group }> {
+  try {
+    const analyzed = readAnalyzed(analyzedPath, logger);
+    return { analyzed, group: await whilst("reading group", () => readGroup(groupPath)) };
+  } catch (error) {
+    throw failedTo("initialize extender", error);
+  }
+}
 
 /** Extends the image that this container is of, and builds in it. */
 async function extendBuild(context: PhaseContext, group: Group, analyzed: Analyzed): Promise<void> {

@@ -30,16 +30,18 @@ export async function writeExtended(
   base: Manifest,
   { config, layers }: ExtendedImage,
   extendedDir: string,
-  logger: Pick<Logger, "debug">,
+  logger: Pick<Logger, "debug" | "warn">,
   signal: AbortSignal,
 ): Promise<string> {
   const manifest = extendedManifest(base, config, layers);
   const bytes = encodeManifest(manifest);
   const digest = digestOf(bytes);
   logger.debug(`Found ${manifest.layers.length} layers in extended image with digest: ${digest}`);
+  const top = base.layers.at(-1)?.digest;
   for (const [index, { digest: own }] of base.layers.entries()) {
-    const isTop = index === base.layers.length - 1;
-    logger.debug(`${isTop ? "Found original top layer" : "Skipping base layer"} with digest: ${own}`);
+    if (index === base.layers.length - 1) logger.debug(`Found original top layer with digest: ${own}`);
+    else if (own === top) logger.warn(`Original run image has duplicated top layer with digest: ${own}`);
+    else logger.debug(`Skipping base layer with digest: ${own}`);
   }
   const copies = layers.map((layer) => {
     logger.debug(`Copying layer with digest: ${layer.digest}`);

@@ -1,6 +1,6 @@
-import { copyFileSync, cpSync, existsSync, lstatSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, lstatSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { escapeId, type Logger } from "@lifecycle/buildpack";
+import { escapeId, type Logger, readOutputFile } from "@lifecycle/buildpack";
 import { isBuildContext } from "@lifecycle/dockerfile";
 import { CONTEXTS, EXTEND_CONFIG, type GeneratedDockerfile } from "./generated-dockerfile.ts";
 
@@ -39,6 +39,10 @@ export function placeByKind(
 export function placeWhole(from: string, to: string): void {
   for (const name of ["build.Dockerfile", "run.Dockerfile", EXTEND_CONFIG]) {
     if (existsSync(join(from, name))) copyFileSync(join(from, name), join(to, name));
+  }
+  for (const name of ["build.Dockerfile.dockerignore", "run.Dockerfile.dockerignore"]) {
+    const text = readOutputFile(join(from, name));
+    if (text !== undefined) writeFileSync(join(to, name), text);
   }
   for (const name of CONTEXTS) {
     if (!isBuildContext(join(from, name))) continue;
