@@ -105,13 +105,19 @@ export class TreeWriter {
 
   /** Opens a new file, or, since nothing can be put in a mounted file's place, that one. */
   #openFile(path: BytePath): number {
+    const file = this.#root.file(path);
+    try {
+      return openSync(file, createFlags, 0o600);
+    } catch (error) {
+      if (systemCode(error) !== "EEXIST") throw error;
+    }
     try {
       this.remove(path);
     } catch (error) {
       if (systemCode(error) !== "EBUSY") throw error;
-      return openSync(this.#root.file(path), mountedFlags);
+      return openSync(file, mountedFlags);
     }
-    return openSync(this.#root.file(path), createFlags, 0o600);
+    return openSync(file, createFlags, 0o600);
   }
 
   /** A symlink; its target is bytes, one character each. */

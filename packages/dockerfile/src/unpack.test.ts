@@ -55,6 +55,20 @@ describe("unpacking", () => {
     expect(readdirSync(join(root, "etc/sub"))).toEqual(["new"]);
   });
 
+  it("finds a directory anew that is gone, or is another one, since the entry before", async () => {
+    await put(
+      tar(
+        { name: "etc/sub/one" },
+        { name: ".wh.etc" },
+        { name: "etc/sub/two" },
+        { name: "etc/sub", type: "2", linkName: "/keep" },
+        { name: "etc/sub/three" },
+      ),
+    );
+    expect(readdirSync(join(root, "etc"))).toEqual(["sub"]);
+    expect(readdirSync(join(root, "keep"))).toEqual(["three", "y"]);
+  });
+
   it("keeps times, by which python and java tell what they made of a file", async () => {
     mkdirSync(join(directory, "outside"));
     const { mtimeMs } = statSync(join(directory, "outside"));

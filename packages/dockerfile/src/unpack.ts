@@ -66,6 +66,11 @@ class Unpacker implements EntrySink {
   readonly #options: UnpackOptions;
   readonly #writer: TreeWriter;
   #file: FileWriter | undefined;
+  /**
+   * What the last entry lies in: its name in the archive, and where that has led to. It is the same for most entries that
+   * follow each other, and nothing that is put into a directory changes where that is.
+   */
+  #directory: { readonly name: string; readonly path: BytePath } | undefined;
   /** When each directory was changed; set at the end, since what is put into it changes it. */
   readonly #directoryTimes = new Map<BytePath, number>();
   #entries = 0;
@@ -90,10 +95,15 @@ class Unpacker implements EntrySink {
       if (entry.type === "5" && into !== "/") this.#writer.directory(into, this.#attributes(entry));
       return;
     }
-    const path = this.#root.resolve(fromLatin1(`${into}/${name}`), { keepLast: true });
+    const end = name.lastIndexOf("/");
+    const directory = name.slice(0, Math.max(end, 0));
+    if (this.#directory?.name !== directory) this.#directory = undefined;
+    const parent = this.#directory?.path ?? this.#root.resolve(fromLatin1(`${into}/${directory}`));
+    const path = childPath(parent, fromLatin1(name.slice(end + 1)));
     if (this.#options.isIgnored?.(path) === true) return;
     if (this.#options.kind === "layer" && this.#takeWhiteout(path)) return;
-    this.#writer.makeParents(path, impliedDirectory);
+    if (this.#directory === undefined) this.#writer.makeDirectories(parent, impliedDirectory);
+    this.#directory = { name: directory, path: parent };
     this.#put(path, entry);
   }
 
