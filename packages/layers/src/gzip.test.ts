@@ -34,6 +34,16 @@ describe("gzip", () => {
     expect(compressed.indexOf(Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]), 1)).toBe(-1);
   });
 
+  it("stores what does not compress, and compresses what is around it", async () => {
+    const noise = randomBytes(3 << 20);
+    const bytes = Buffer.concat([sample, noise, sample]);
+    const compressed = await collect(gzip([bytes]));
+    expect(gunzipSync(compressed).equals(bytes)).toBe(true);
+    expect(compressed.indexOf(noise.subarray(1 << 20, (1 << 20) + 1000))).toBeGreaterThan(0);
+    const around = (await collect(gzip([sample]))).length;
+    expect(compressed.length).toBeLessThan(noise.length * 1.01 + 2 * around);
+  });
+
   it("gives the same bytes however the input is cut", async () => {
     const whole = await collect(gzip([sample]));
     for (const length of [997, 65_536, 1 << 20, (1 << 20) + 1]) {

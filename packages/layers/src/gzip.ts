@@ -31,6 +31,12 @@ const outputLength = 1 << 18;
  */
 const level = 3;
 
+/** A block is told by so many pieces of that many bytes whether it can be compressed: a sixteenth of it. */
+const probe = { pieces: 16, length: 1 << 12 } as const;
+
+/** The most that a stored block can hold (RFC 1951), in bytes. */
+const storedLength = 0xffff;
+
 const deflateBlock = promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.deflateRaw);
 
 /** ID, method deflate, no flags, no time, no extra flags, unknown system (RFC 1952). */
@@ -57,12 +63,7 @@ export async function* gzip(source: AsyncIterable<Uint8Array> | Iterable<Uint8Ar
     for await (const block of blocksOf(source)) {
       checksum = crc32(block, checksum);
       length += BigInt(block.length);
-      const compressed = deflateBlock(block, {
-        level,
-        chunkSize: outputLength,
-        finishFlush: zlib.constants.Z_SYNC_FLUSH,
-        ...(dictionary === undefined ? {} : { dictionary }),
-      });
+      const compressed = isCompressible(block) ? deflate(block, dictionary) : Promise.resolve(stored(block));
       // Awaited in its turn; until then a failure must not count as unhandled.
       compressed.catch(() => {});
       compressing.push(compressed);
@@ -81,6 +82,40 @@ export async function* gzip(source: AsyncIterable<Uint8Array> | Iterable<Uint8Ar
   trailer.writeUInt32LE(checksum, 0);
   trailer.writeUInt32LE(Number(length & 0xffff_ffffn), 4);
   yield Buffer.concat([lastBlock, trailer]);
+}
+
+/** Compresses a block; what comes out ends with a whole byte. */
+function deflate(block: Uint8Array, dictionary: Uint8Array | undefined): Promise<Buffer> {
+  return deflateBlock(block, {
+    level,
+    chunkSize: outputLength,
+    finishFlush: zlib.constants.Z_SYNC_FLUSH,
+    ...(dictionary === undefined ? {} : { dictionary }),
+  });
+}
+
+/** Whether compressing is worth its time, which archives, pictures and the like take most of and give nothing for. */
+function isCompressible(block: Uint8Array): boolean {
+  const { pieces, length } = probe;
+  if (block.length < pieces * length) return true;
+  const distance = Math.floor(block.length / pieces);
+  const sample = Buffer.concat(
+    Array.from({ length: pieces }, (_, piece) => block.subarray(piece * distance, piece * distance + length)),
+  );
+  return zlib.deflateRawSync(sample, { level: 1 }).length < sample.length;
+}
+
+/** A block as it is (RFC 1951, "Non-compressed blocks"). */
+function stored(block: Uint8Array): Buffer {
+  const parts: Uint8Array[] = [];
+  for (let start = 0; start < block.length; start += storedLength) {
+    const part = block.subarray(start, start + storedLength);
+    const header = Buffer.alloc(5);
+    header.writeUInt16LE(part.length, 1);
+    header.writeUInt16LE(~part.length & 0xffff, 3);
+    parts.push(header, part);
+  }
+  return Buffer.concat(parts);
 }
 
 /** Cuts a stream into blocks of `blockLength`, the last one shorter; a chunk of just that size is passed on as it is. */
