@@ -97,6 +97,11 @@ describe("a snapshot", () => {
     expect(await changes()).toEqual(["5 a", "5 a/b", "0 a/b/.wh..wh..opq", "0 a/b/c"]);
   });
 
+  it("leaves room for others in a directory that was only emptied", async () => {
+    for (const name of ["c", "d"]) rmSync(join(root, "a/b", name));
+    expect(await changes()).toEqual(["5 a", "5 a/b", "0 a/b/.wh.c", "0 a/b/.wh.d"]);
+  });
+
   it("sees what was moved, with all that it holds", async () => {
     renameSync(join(root, "a/b"), join(root, "a/f"));
     expect(await changes()).toEqual(["5 a", "0 a/.wh.b", "5 a/f", "0 a/f/c", "0 a/f/d"]);

@@ -167,7 +167,8 @@ export class Snapshot {
   /**
    * Directories of which nothing is left but the name: something that they held is gone, and the rest is not what it
    * was. Whether it is still the same directory is not asked, since inode numbers do not tell: file systems use them
-   * again, and overlays change them.
+   * again, and overlays change them. One that was only emptied is the same: what a newer base image puts there has to
+   * show after a rebase.
    */
   #replacedDirectories(
     before: Map<BytePath, Known>,
@@ -193,8 +194,20 @@ export class Snapshot {
         surviving.add(parent);
       }
     }
-    const replaced = [...lost].filter((path) => !surviving.has(path) && isDirectory(now.get(path)));
-    return new Set(replaced);
+    const emptied = new Set<BytePath>();
+    const replaced = new Set<BytePath>();
+    for (const path of lost) {
+      const known = now.get(path);
+      if (surviving.has(path) || known === undefined || !isDirectory(known)) continue;
+      (isSame(before.get(path), known) ? emptied : replaced).add(path);
+    }
+    if (emptied.size > 0) {
+      for (const path of now.keys()) {
+        const parent = parentPath(path);
+        if (emptied.has(parent)) replaced.add(parent);
+      }
+    }
+    return replaced;
   }
 
   #entries(changed: ReadonlySet<BytePath>, whiteouts: ReadonlyMap<BytePath, BytePath>): TarEntry[] {
