@@ -4,7 +4,11 @@ import type { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { type Digest, ImageError, type Layer } from "@lifecycle/image";
 
+/** How much is read from a file at once, in bytes. */
 const chunkSize = 1 << 20;
+
+/** How much of what is decompressed is taken from the thread pool at once, in bytes. */
+const unzippedSize = 1 << 18;
 
 /** What is known of a layer whose blob lies in a file. */
 export interface LayerFacts {
@@ -41,7 +45,7 @@ export class LayerFile implements Layer, LayerFacts {
   }
 
   uncompressed(): AsyncIterable<Uint8Array> {
-    const unzipped = createGunzip();
+    const unzipped = createGunzip({ chunkSize: unzippedSize });
     const file = this.stored();
     file.on("error", (error) => unzipped.destroy(error));
     return verified(file.pipe(unzipped), this.diffId, this.path);
