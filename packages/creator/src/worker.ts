@@ -13,10 +13,11 @@ import {
   openExtendCache,
   requireContainer,
   rootIdentity,
+  unpackImage,
   workPlace,
   writeExtended,
 } from "@lifecycle/extender";
-import { digestOf, type ImageConfig, type Manifest, mediaTypes, readLayers } from "@lifecycle/image";
+import { digestOf, type ImageConfig, type Manifest, mediaTypes } from "@lifecycle/image";
 import {
   ConsoleLogger,
   ExitCode,
@@ -145,9 +146,7 @@ class Worker {
       directory,
       ignored: [appDir, layersDir, platformDir, kanikoDir],
       identity: rootIdentity(base),
-      prepare: async () => {
-        for await (const layer of readLayers(image)) await root.unpackLayer(layer, this.#signal);
-      },
+      prepare: () => unpackImage(image, request.runImage, (layer) => root.unpackLayer(layer, this.#signal)),
     });
     try {
       const extended = await this.#extend(request, context, base, root);

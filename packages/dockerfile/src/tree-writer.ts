@@ -149,6 +149,7 @@ export class TreeWriter {
     makeNode(this.#root.host(path), file);
     lchownSync(this.#root.file(path), attributes.uid, attributes.gid);
     chmodSync(this.#root.file(path), attributes.mode);
+    if (attributes.mtime !== undefined) lutimesSync(this.#root.file(path), attributes.mtime, attributes.mtime);
     this.#finish(path, attributes);
   }
 

@@ -133,6 +133,14 @@ describe("unpacking", () => {
     expect(readdirSync(join(root, "etc"))).toContain("z");
   });
 
+  it.each(["etc/sub/.wh.", "etc/sub/.wh..", "etc/sub/.wh..."])(
+    "refuses a whiteout of what is above: %s",
+    async (name) => {
+      await expect(put(tar({ name }))).rejects.toThrow("is refused");
+      expect(readdirSync(join(root, "etc"))).toEqual(["a", "b", "sub"]);
+    },
+  );
+
   it.each([
     ["a name with ..", [{ name: "etc/../../x" }], "has '..' in it"],
     ["a link to ..", [{ name: "x", type: "1" as const, linkName: "../x" }], "has '..' in it"],

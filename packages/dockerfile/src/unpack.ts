@@ -177,7 +177,10 @@ class Unpacker implements EntrySink {
     if (!name.startsWith(whiteout)) return false;
     // Names with a second prefix are bookkeeping of old storage drivers.
     if (!name.startsWith(whiteout + whiteout)) {
-      this.#writer.remove(childPath(directory, fromLatin1(name.slice(whiteout.length))));
+      const gone = name.slice(whiteout.length);
+      if (gone === "" || gone === "." || gone === "..")
+        throw refused(path, "it removes what is no name in its directory");
+      this.#writer.remove(childPath(directory, fromLatin1(gone)));
     }
     return true;
   }

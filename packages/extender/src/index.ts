@@ -3,4 +3,5 @@ export { EXEC_HELPER, type ExtendedImage, type ExtendOptions, extend } from "./e
 export { type ExtendCache, type ExtendCachePlaces, openExtendCache, workPlace } from "./extend-cache.ts";
 export { type ExtendKind, type ExtensionDockerfile, findDockerfiles } from "./find-dockerfiles.ts";
 export { requireContainer } from "./in-container.ts";
+export { unpackImage } from "./unpack-image.ts";
 export { writeExtended } from "./write-extended.ts";

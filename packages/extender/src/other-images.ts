@@ -1,8 +1,9 @@
 import { mkdir, mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 import { type SourceImage, unpackLayer } from "@lifecycle/dockerfile";
-import { type Image, readLayers } from "@lifecycle/image";
+import type { Image } from "@lifecycle/image";
 import { baseFrom } from "./base-image.ts";
+import { unpackImage } from "./unpack-image.ts";
 
 /** The images that `COPY --from` names, each unpacked once at most. */
 export class OtherImages {
@@ -39,16 +40,16 @@ export class OtherImages {
     return {
       identity,
       root: () => {
-        root ??= this.#unpack(image);
+        root ??= this.#unpack(image, reference);
         return root;
       },
     };
   }
 
-  async #unpack(image: Image): Promise<string> {
+  async #unpack(image: Image, reference: string): Promise<string> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const root = await mkdtemp(join(this.#directory, "image-"));
-    for await (const layer of readLayers(image)) await unpackLayer(layer, root, this.#signal);
+    await unpackImage(image, reference, (layer) => unpackLayer(layer, root, this.#signal));
     return root;
   }
 }
