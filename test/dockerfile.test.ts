@@ -80,7 +80,8 @@ describe.runIf(requireServer("dockerd"))("applying Dockerfiles, as docker build 
       const file = join(FIXTURES, `${name}.Dockerfile`);
       const config: ImageConfig = { ...baseConfig, rootfs: { type: "layers", diff_ids: [await baseDiffId()] } };
       const args = { base_image: "base", ...buildArgs };
-      jobs.push({ file, root, config, buildArgs: args, context, cache: join(directory, "cache", name) });
+      const images = { base };
+      jobs.push({ file, root, config, buildArgs: args, context, images, cache: join(directory, "cache", name) });
     }
     const applied = await applyAll(directory, jobs);
     for (const [index, name] of names.entries()) {

@@ -46,10 +46,16 @@ function onlyStage({ stages, file }: Dockerfile): Stage {
   return stage;
 }
 
-/** The ARGs before FROM. */
+/** The ARGs before FROM. @throws DockerfileError that says where */
 function declareGlobalArgs({ globalArgs, escapeToken }: Dockerfile, { args }: BuildState): void {
-  for (const { name, value } of globalArgs.flatMap((instruction) => instruction.args)) {
-    args.declareGlobal(name, value === undefined ? undefined : expandWord(value, args.globalLookup, escapeToken));
+  for (const { args: declared, place, source } of globalArgs) {
+    try {
+      for (const { name, value } of declared) {
+        args.declareGlobal(name, value === undefined ? undefined : expandWord(value, args.globalLookup, escapeToken));
+      }
+    } catch (error) {
+      throw atInstruction(place, source, error);
+    }
   }
 }
 

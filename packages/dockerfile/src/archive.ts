@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { Readable } from "node:stream";
-import { createGunzip } from "node:zlib";
-import { type BytePath, TarReader } from "@lifecycle/layers";
+import { decompressed } from "@lifecycle/image";
+import { type BytePath, TarReader, toText } from "@lifecycle/layers";
 import { InstructionError } from "./error.ts";
 import { readFile } from "./source-tree.ts";
 
@@ -10,6 +10,7 @@ const compressions = [
   { magic: "1f8b", program: undefined },
   { magic: "425a68", program: "bzip2" },
   { magic: "fd377a585a00", program: "xz" },
+  { magic: "28b52ffd", program: undefined },
 ] as const;
 
 /**
@@ -19,7 +20,7 @@ const compressions = [
 export async function openArchive(path: BytePath): Promise<AsyncIterable<Uint8Array> | undefined> {
   const first = await firstBytes(streamOf(path));
   const compression = compressions.find(({ magic }) => first.toString("hex").startsWith(magic));
-  const open = () => decompressed(path, compression);
+  const open = () => tarStream(path, compression);
   if (compression === undefined) return isTarHeader(first) ? open() : undefined;
   try {
     return isTarHeader(await firstBytes(open())) ? open() : undefined;
@@ -42,16 +43,11 @@ function* copies(pieces: Iterable<Uint8Array>): Generator<Buffer> {
   for (const piece of pieces) yield Buffer.from(piece);
 }
 
-function decompressed(
-  path: BytePath,
-  compression: (typeof compressions)[number] | undefined,
-): AsyncIterable<Uint8Array> {
+function tarStream(path: BytePath, compression: (typeof compressions)[number] | undefined): AsyncIterable<Uint8Array> {
   const file = streamOf(path);
   if (compression === undefined) return file;
   if (compression.program !== undefined) return throughProgram(compression.program, path);
-  const unzipped = createGunzip();
-  file.on("error", (error) => unzipped.destroy(error));
-  return file.pipe(unzipped);
+  return decompressed(file, toText(path));
 }
 
 async function* throughProgram(program: string, path: BytePath): AsyncGenerator<Uint8Array> {

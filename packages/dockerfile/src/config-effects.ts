@@ -22,9 +22,10 @@ export const defaultShell = ["/bin/sh", "-c"] as const;
 
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** The arguments of a command line, in shell form those of the shell. */
+/** The arguments of a command line, in shell form those of the shell, which gets no line if there is none. */
 export function argumentsOf(command: CommandLine, config: RuntimeConfig): readonly string[] {
-  return command.form === "exec" ? command.args : [...shellOf(config), command.text];
+  if (command.form === "exec") return command.args;
+  return command.text === "" ? shellOf(config) : [...shellOf(config), command.text];
 }
 
 export function shellOf(config: RuntimeConfig): readonly string[] {

@@ -1,17 +1,20 @@
 import { lstatSync, type Stats } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { type BytePath, childPath, type Owner, toBytePath } from "@lifecycle/layers";
+import type { ModeChange } from "./chmod-flag.ts";
 import { InstructionError } from "./error.ts";
-import type { IgnoreRules } from "./ignore-file.ts";
+import { type IgnoreRules, ignoreRules } from "./ignore-file.ts";
 import type { RootPaths } from "./root-paths.ts";
-import { inTurns, notAFile, type Source, type SourceTree } from "./source-tree.ts";
-import { type Attributes, impliedDirectory, TreeWriter } from "./tree-writer.ts";
+import { inTurns, notAFile, type Source, type SourceEntry, type SourceTree } from "./source-tree.ts";
+import { type Attributes, impliedDirectory, rootOwner, TreeWriter } from "./tree-writer.ts";
+import { readXattrs } from "./xattrs.ts";
 
 /** How things are copied. */
 export interface CopyOptions {
-  readonly owner: Owner;
-  /** Permissions of all files and directories; their own unless given. */
-  readonly mode: number | undefined;
+  /** Who owns all that is copied; whoever owned it, extended attributes included, unless given. */
+  readonly owner: Owner | undefined;
+  /** What is made of the permissions of all files and directories; they keep their own unless given. */
+  readonly chmod: ModeChange | undefined;
   /** Names, relative to each source, that are left out. */
   readonly exclude: IgnoreRules;
   readonly signal: AbortSignal;
@@ -59,32 +62,77 @@ export class Copier {
     }
     if (!source.stats.isFile()) throw notAFile(source.tree.host(source.path));
     const path = destination.isDirectory ? childPath(destination.path, source.name) : destination.path;
-    const { mode, mtimeMs } = source.stats;
-    await this.copyFile(source.tree.read(source.path), path, mode & 0o7777, mtimeMs / 1000);
+    await this.#placeFile(source.tree.read(source.path), path, this.#attributesOf(source.tree, source));
   }
 
   /**
-   * Writes a file, and what is missing above it.
-   * @param mtime see `Attributes`
+   * Copies what matches a pattern in a directory, with the directories that lead there.
+   * @returns whether anything did
    */
-  async copyFile(contents: Iterable<Uint8Array>, path: BytePath, mode: number, mtime?: number): Promise<void> {
-    const { owner, mode: forced } = this.#options;
-    this.#writer.makeParents(path, { ...impliedDirectory, ...owner });
+  async copyMatching(source: Source, pattern: string, destination: Destination): Promise<boolean> {
+    const matching = ignoreRules([pattern]);
+    let found = false;
+    const visit = async (from: BytePath, to: BytePath, relative: string, makeParents: () => void) => {
+      for (const child of source.tree.list(from)) {
+        const place = relative === "" ? child.name : `${relative}/${child.name}`;
+        const target = childPath(to, child.name);
+        if (matching.leavesOut(place)) {
+          found = true;
+          makeParents();
+          await this.#copyEntry(source.tree, child, target, place, links);
+        } else if (child.stats.isDirectory()) {
+          let made = false;
+          await visit(child.path, target, place, () => {
+            if (!made) {
+              makeParents();
+              this.#writer.directory(target, this.#attributesOf(source.tree, child));
+            }
+            made = true;
+          });
+        }
+      }
+    };
+    const links = new Map<string, BytePath>();
+    await visit(source.path, destination.path, "", () => this.#prepareDirectory(destination.path));
+    return found;
+  }
+
+  /** Writes a file that comes from nowhere else, and what is missing above it. @param mode unless `chmod` says otherwise */
+  async writeNew(contents: Iterable<Uint8Array>, path: BytePath, mode: number): Promise<void> {
+    const { owner = rootOwner, chmod } = this.#options;
+    await this.#placeFile(contents, path, { mode: chmod?.apply(mode, false) ?? mode, ...owner });
+  }
+
+  async #placeFile(contents: Iterable<Uint8Array>, path: BytePath, attributes: Attributes): Promise<void> {
+    this.#writer.makeParents(path, { ...this.#implied(), ...this.#options.owner });
     if (this.#root.find(path)?.isDirectory() === true) {
       throw new InstructionError("failed", `cannot overwrite directory ${path} with a file`);
     }
-    await this.#writeFile(contents, path, { mode: forced ?? mode, mtime, ...owner });
+    await this.#writeFile(contents, path, attributes);
+  }
+
+  /** A directory that has to be made above what is copied. */
+  #implied(): Attributes {
+    return { ...impliedDirectory, mode: this.#options.chmod?.forParents ?? impliedDirectory.mode };
+  }
+
+  #attributesOf(tree: SourceTree, { path, stats }: Pick<SourceEntry, "path" | "stats">): Attributes {
+    const { owner, chmod } = this.#options;
+    const mode = stats.mode & 0o7777;
+    const changed = chmod?.apply(mode, stats.isDirectory()) ?? mode;
+    const kept = { mode: changed, mtime: stats.mtimeMs / 1000 };
+    if (owner !== undefined) return { ...kept, ...owner };
+    return { ...kept, uid: stats.uid, gid: stats.gid, xattrs: readXattrs(tree.host(path)) };
   }
 
   /** The directory that contents go into. One that was there stays as it is. */
   #prepareDirectory(path: BytePath): void {
-    const { owner, mode } = this.#options;
     if (this.#root.find(path) !== undefined) {
       this.#writer.makeDirectories(path, impliedDirectory);
       return;
     }
-    this.#writer.makeParents(path, impliedDirectory);
-    this.#writer.directory(path, { mode: mode ?? 0o755, ...owner });
+    this.#writer.makeParents(path, this.#implied());
+    this.#writer.directory(path, { ...this.#implied(), ...this.#options.owner });
   }
 
   /** @param links the first copy of each inode that has several names */
@@ -95,25 +143,35 @@ export class Copier {
     relative: string,
     links: Map<string, BytePath>,
   ): Promise<void> {
-    const { owner, mode, exclude, signal } = this.#options;
     await setImmediate();
-    for (const { path, name, stats } of tree.list(from)) {
-      signal.throwIfAborted();
-      const place = relative === "" ? name : `${relative}/${name}`;
-      const target = childPath(to, name);
-      const left = exclude.leavesOut(place);
-      const attributes = { mode: mode ?? stats.mode & 0o7777, mtime: stats.mtimeMs / 1000, ...owner };
-      if (stats.isDirectory()) {
-        if (left && !exclude.hasExceptionsBelow(place)) continue;
-        this.#writer.directory(target, attributes);
-        await this.#copyContents(tree, path, target, place, links);
-      } else if (left) {
-      } else if (stats.isSymbolicLink()) {
-        this.#writer.symlink(target, tree.readLink(path), attributes);
-      } else if (stats.isFile()) {
-        await this.#copyLinkOrFile(tree, path, target, stats, attributes, links);
-      } else if (!stats.isSocket()) throw notAFile(tree.host(path));
+    for (const child of tree.list(from)) {
+      const place = relative === "" ? child.name : `${relative}/${child.name}`;
+      await this.#copyEntry(tree, child, childPath(to, child.name), place, links);
     }
+  }
+
+  /** @param place its path below the source, for what is to be left out */
+  async #copyEntry(
+    tree: SourceTree,
+    { path, stats }: SourceEntry,
+    target: BytePath,
+    place: string,
+    links: Map<string, BytePath>,
+  ): Promise<void> {
+    const { exclude, signal } = this.#options;
+    signal.throwIfAborted();
+    const left = exclude.leavesOut(place);
+    const attributes = this.#attributesOf(tree, { path, stats });
+    if (stats.isDirectory()) {
+      if (left && !exclude.hasExceptionsBelow(place)) return;
+      this.#writer.directory(target, attributes);
+      await this.#copyContents(tree, path, target, place, links);
+    } else if (left) {
+    } else if (stats.isSymbolicLink()) {
+      this.#writer.symlink(target, tree.readLink(path), attributes);
+    } else if (stats.isFile()) {
+      await this.#copyLinkOrFile(tree, path, target, stats, attributes, links);
+    } else if (!stats.isSocket()) throw notAFile(tree.host(path));
   }
 
   async #copyLinkOrFile(

@@ -1,6 +1,8 @@
+import { posix } from "node:path";
 import { type BytePath, childPath, fromLatin1, type Owner, type TarEntry, toBytePath } from "@lifecycle/layers";
 import { openArchive } from "./archive.ts";
 import type { BuildState } from "./build-state.ts";
+import { type ModeChange, parseChmod } from "./chmod-flag.ts";
 import { Copier, type Destination, findDestination } from "./copier.ts";
 import { type Download, download, isGitRepository, isUrl } from "./download.ts";
 import { InstructionError } from "./error.ts";
@@ -9,7 +11,7 @@ import { heredocContent, heredocOf } from "./heredoc.ts";
 import { ignoreRules } from "./ignore-file.ts";
 import type { CopyInstruction } from "./instruction.ts";
 import type { Origin } from "./origin.ts";
-import { readFile } from "./source-tree.ts";
+import { hasWildcard, readFile, type SourceTree } from "./source-tree.ts";
 import { impliedDirectory, rootOwner, TreeWriter } from "./tree-writer.ts";
 import { unpack } from "./unpack.ts";
 
@@ -27,7 +29,7 @@ interface CopyTarget {
   readonly destination: string;
   /** Undefined if there is no `--chown`. */
   readonly chown: string | undefined;
-  readonly mode: number | undefined;
+  readonly chmod: ModeChange | undefined;
 }
 
 /** COPY and ADD: copies files into the root, and makes a layer of them. */
@@ -38,10 +40,15 @@ export async function dispatchCopy(instruction: CopyInstruction, state: BuildSta
     const { files, downloads, paths } = sources;
     const origin = paths.length > 0 ? await state.origin(instruction.from) : undefined;
     const target = targetOf(instruction, state);
-    const { destination, chown = null, mode = null } = target;
+    const { destination, chown = null, chmod } = target;
+    const { kind, exclude, parents, unpack: unpacks } = instruction;
     const material = [
-      [instruction.kind, state.workingDirectory, destination, chown, mode, instruction.exclude],
-      [(await origin?.material(paths)) ?? null, files, downloads.map(({ name, digest }) => [name, digest])],
+      [kind, state.workingDirectory, destination, chown, chmod?.text ?? null, exclude, parents, unpacks ?? null],
+      [
+        (await origin?.material(parents ? paths.map((path) => splitParents(path).base) : paths)) ?? null,
+        files,
+        downloads.map(({ name, digest }) => [name, digest]),
+      ],
     ];
     await state.steps.take(material, () => copy(instruction, sources, origin, target, state));
   } finally {
@@ -60,7 +67,7 @@ async function collect(instruction: CopyInstruction, state: BuildState, into: Co
     const path = expand.word(argument);
     if (heredoc !== undefined) {
       const text = heredocContent(heredoc);
-      const content = heredoc.expand ? expandText(text, state.lookup(), state.escapeToken) : text;
+      const content = heredoc.expand ? expandText(text, state.lookup()) : text;
       into.files.push({ name: heredoc.name, content });
     } else if (kind === "ADD" && isGitRepository(path)) {
       throw new InstructionError("refused", `Git repositories cannot be added: ${path}`);
@@ -75,21 +82,19 @@ async function collect(instruction: CopyInstruction, state: BuildState, into: Co
 
 function targetOf({ destination, chown, chmod }: CopyInstruction, state: BuildState): CopyTarget {
   const expand = state.expansion();
+  // What expands to nothing is as good as no flag.
+  const flag = (text: string | undefined) => (text === undefined ? "" : expand.word(text)) || undefined;
+  const mode = flag(chmod);
   return {
     destination: expand.word(destination),
-    chown: chown === undefined ? undefined : expand.word(chown),
-    mode: chmod === undefined ? undefined : parseMode(expand.word(chmod)),
+    chown: flag(chown),
+    chmod: mode === undefined ? undefined : parseChmod(mode),
   };
-}
-
-function parseMode(text: string): number {
-  if (!/^[0-7]{1,4}$/.test(text)) throw new InstructionError("syntax", `--chmod=${text} is no octal mode`);
-  return Number.parseInt(text, 8);
 }
 
 /** Does the copying. @returns what changed by it */
 async function copy(
-  { kind, exclude }: CopyInstruction,
+  { kind, from, exclude, parents, unpack: unpacks }: CopyInstruction,
   { files, downloads, paths }: CopySources,
   origin: Origin | undefined,
   target: CopyTarget,
@@ -97,31 +102,65 @@ async function copy(
 ): Promise<TarEntry[]> {
   const { root, users, workingDirectory } = state;
   const { signal } = state.options;
+  const destination = findDestination(root.paths, target.destination, workingDirectory);
+  const given = target.chown === undefined ? undefined : users.owner(target.chown);
+  // What comes from another image keeps its owners; the context's are those of whoever made it.
+  const owner = given ?? (from === undefined ? rootOwner : undefined);
+  const options = { owner, chmod: target.chmod, exclude: ignoreRules(exclude), signal };
+  const copier = new Copier(root.paths, options);
+  const touched = new Set<BytePath>();
   const tree = await origin?.tree();
-  const found = paths.flatMap((path) => tree?.find(path) ?? []);
-  if (found.length + files.length + downloads.length > 1 && !target.destination.endsWith("/")) {
+  if (parents) {
+    for (const path of paths) if (tree !== undefined) await copyWithParents(path, tree, copier, destination);
+  }
+  const found = parents ? [] : paths.flatMap((path) => tree?.find(path) ?? []);
+  const count = found.length + files.length + downloads.length;
+  if (count === 0 && !parents) throw new InstructionError("failed", `nothing matches ${paths.join(" ")}`);
+  if (count > 1 && !target.destination.endsWith("/")) {
     const rule = "the destination must be a directory and end with a /";
     throw new InstructionError("failed", `with more than one source file, ${rule}`);
   }
-  const destination = findDestination(root.paths, target.destination, workingDirectory);
-  const given = target.chown === undefined ? undefined : users.owner(target.chown);
-  const options = { owner: given ?? rootOwner, mode: target.mode, exclude: ignoreRules(exclude), signal };
-  const copier = new Copier(root.paths, options);
-  const touched = new Set<BytePath>();
+  const unpackTo = async (archive: AsyncIterable<Uint8Array>) => {
+    for (const path of await unpackArchive(archive, destination.path, given, state)) touched.add(path);
+  };
   for (const source of found) {
-    const isFile = kind === "ADD" && source.stats.isFile();
+    const isFile = (unpacks ?? kind === "ADD") && source.stats.isFile();
     const archive = isFile ? await openArchive(source.tree.host(source.path)) : undefined;
     if (archive === undefined) await copier.copy(source, destination);
-    else for (const path of await unpackArchive(archive, destination.path, given, state)) touched.add(path);
+    else await unpackTo(archive);
   }
   for (const { name, content } of files) {
-    await copier.copyFile([Buffer.from(content)], within(destination, name), 0o644);
+    await copier.writeNew([Buffer.from(content)], within(destination, name), 0o644);
   }
   for (const { name, path } of downloads) {
+    const archive = unpacks === true ? await openArchive(toBytePath(path)) : undefined;
+    if (archive !== undefined) {
+      await unpackTo(archive);
+      continue;
+    }
     if (name === "" && destination.isDirectory) throw new InstructionError("failed", "the URL has no file name");
-    await copier.copyFile(readFile(toBytePath(path)), within(destination, name), 0o600);
+    await copier.writeNew(readFile(toBytePath(path)), within(destination, name), 0o600);
   }
   return root.snapshot.changesOf([...touched, ...copier.touched]);
+}
+
+/** A source of `COPY --parents`: where the kept directories begin, marked by `/./`, and what is copied below it. */
+function splitParents(path: string): { base: string; pattern: string } {
+  const pivot = path.indexOf("/./");
+  const [base, rest] = pivot < 0 ? ["/", path] : [path.slice(0, pivot) || "/", path.slice(pivot + 3)];
+  return { base, pattern: posix.resolve("/", rest).slice(1) };
+}
+
+async function copyWithParents(
+  path: string,
+  tree: SourceTree,
+  copier: Copier,
+  destination: Destination,
+): Promise<void> {
+  const { base, pattern } = splitParents(path);
+  let found = hasWildcard(base) || hasWildcard(pattern);
+  for (const source of tree.find(base)) found = (await copier.copyMatching(source, pattern, destination)) || found;
+  if (!found) throw new InstructionError("failed", `${path} is not in ${tree.what}, or is excluded by its ignore file`);
 }
 
 /** The path of a file that is copied to a destination. */

@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { expandText, expandWord, expandWords } from "./expand.ts";
 
-const values: Record<string, string> = { A: "value", EMPTY: "", TWO: "two  words", Q: `"q"` };
+const values: Record<string, string> = { A: "value", EMPTY: "", TWO: "two  words", Q: `"q"`, ÄB1: "umlaut", B: "b" };
+values.PATHY = "a/b/c.tar.gz";
+values.STAR = "*a*b*";
 const lookup = (name: string) => (Object.hasOwn(values, name) ? values[name] : undefined);
 const word = (text: string, escapeToken = "\\") => expandWord(text, lookup, escapeToken);
 
@@ -31,6 +33,22 @@ describe("expansion", () => {
     ["\\$A \\\\ \\a", "$A \\ a"],
     ["$Q", `"q"`],
     ["it''s", "its"],
+    [`\${ÄB1}$Ä.`, "umlaut."],
+    ["$012x", "x"],
+    [`\${PATHY#*/}`, "b/c.tar.gz"],
+    [`\${PATHY##*/}`, "c.tar.gz"],
+    [`\${PATHY%.*}`, "a/b/c.tar"],
+    [`\${PATHY%%.*}`, "a/b/c"],
+    [`\${PATHY#b}`, "a/b/c.tar.gz"],
+    [`\${PATHY%%?}`, "a/b/c.tar.g"],
+    [`\${PATHY/\\//_}`, "a_b/c.tar.gz"],
+    [`\${PATHY//\\//_}`, "a_b_c.tar.gz"],
+    [`\${PATHY/.*/}`, "a/b/c"],
+    [`\${PATHY//[a-z]/x}`, "a/b/c.tar.gz"],
+    [`\${STAR%\\*}`, "*a*b"],
+    [`\${STAR//\\*/$A}`, "valueavaluebvalue"],
+    [`\${UNSET#x}\${UNSET/a/b}`, ""],
+    [`"\${PATHY#a/\${B}}"`, "/c.tar.gz"],
   ])("of %j gives %j", (text, expected) => {
     expect(word(text)).toBe(expected);
   });
@@ -44,7 +62,11 @@ describe("expansion", () => {
     [`\${UNSET?}`, "UNSET: is not allowed to be unset"],
     [`\${A`, "unsupported or malformed substitution"],
     [`\${A:-x`, "lacks its '}'"],
-    [`\${A%x}`, "unsupported or malformed substitution"],
+    [`\${A:%x}`, "unsupported or malformed substitution"],
+    [`\${A^x}`, "unsupported or malformed substitution"],
+    [`\${A#x`, "lacks its '}'"],
+    [`\${A/x}`, "lacks its '/'"],
+    [`\${A#\\x}`, "invalid pattern"],
     [`\${}`, "unsupported or malformed substitution"],
     [`'open`, "looking for matching quote"],
     [`"open`, "looking for matching quote"],
@@ -57,7 +79,7 @@ describe("expansion", () => {
     expect(expandWords(`$TWO "$TWO" '' a\\ b $EMPTY`, lookup, "\\")).toEqual(["two", "words", "two  words", "", "a b"]);
   });
 
-  it("leaves quotes alone in a heredoc's body", () => {
-    expect(expandText(`"$A" '$A' it's \\$A \\n`, lookup, "\\")).toBe(`"value" 'value' it's $A \\n`);
+  it("leaves quotes alone in a heredoc's body, where a backslash takes any character as it is", () => {
+    expect(expandText(`"$A" '$A' it's \\$A \\\\n \\n`, lookup)).toBe(`"value" 'value' it's $A \\n n`);
   });
 });

@@ -3,12 +3,17 @@ import { InstructionError } from "./error.ts";
 /** Values of an instruction's flags by name, in their order. */
 export type Flags = ReadonlyMap<string, readonly string[]>;
 
-/** Flags that may stand without a value. */
-const switches = new Set(["link", "keep-git-dir"]);
+/** Flags that are true or false, and may stand without a value. */
+const switches = new Set(["link", "parents", "unpack", "keep-git-dir"]);
+
+/** Flags that can be given several times. */
+const repeatable = new Set(["mount", "exclude"]);
 
 /**
- * Takes the flags off the beginning of an instruction's arguments.
- * @throws InstructionError `syntax` for a flag that the instruction does not have, and one without its value
+ * Takes the flags off the beginning of an instruction's arguments. Quotes and escapes in them are taken away; variables
+ * stay, to be expanded when the instruction runs.
+ * @throws InstructionError `syntax` for a flag that the instruction does not have, one that is given twice, and one
+ *   without its value
  */
 export function takeFlags(
   kind: string,
@@ -18,35 +23,49 @@ export function takeFlags(
 ): { flags: Flags; rest: string } {
   const flags = new Map<string, string[]>();
   let rest = text;
-  for (;;) {
-    const word = firstWord(rest, escapeToken);
-    if (!word.startsWith("--")) return { flags, rest };
-    rest = rest.slice(word.length).trimStart();
-    if (word === "--") return { flags, rest };
+  while (rest.startsWith("--")) {
+    const { word, length } = firstWord(rest, escapeToken);
+    rest = rest.slice(length).trimStart();
+    if (word === "--") break;
     const [, name = "", value] = /^--([^=]*)(?:=(.*))?$/s.exec(word) ?? [];
     if (!known.includes(name)) throw new InstructionError("syntax", `${kind} has no flag --${name}`);
-    if (value === undefined && !switches.has(name)) {
-      throw new InstructionError("syntax", `missing a value on flag: --${name}`);
+    const before = flags.get(name) ?? [];
+    if (before.length > 0 && !repeatable.has(name)) {
+      throw new InstructionError("syntax", `duplicate flag specified: --${name}`);
     }
-    flags.set(name, [...(flags.get(name) ?? []), withoutQuotes(value ?? "true", escapeToken)]);
+    flags.set(name, [...before, switches.has(name) ? switchValue(name, value) : givenValue(name, value)]);
   }
+  return { flags, rest };
 }
 
-function firstWord(text: string, escapeToken: string): string {
+/** Whether a flag is given, and not as false. */
+export function isOn(flags: Flags, name: string): boolean {
+  return flags.get(name)?.at(-1) === "true";
+}
+
+function givenValue(name: string, value: string | undefined): string {
+  if (value === undefined) throw new InstructionError("syntax", `missing a value on flag: --${name}`);
+  return value;
+}
+
+function switchValue(name: string, value = "true"): string {
+  const known = value.toLowerCase();
+  if (known === "true" || known === "false") return known;
+  throw new InstructionError("syntax", `expecting boolean value for flag --${name}, not: ${value}`);
+}
+
+/** The first word, without its quotes and escapes, and its length with them. */
+function firstWord(text: string, escapeToken: string): { word: string; length: number } {
+  let word = "";
   let quote = "";
-  for (let index = 0; index < text.length; index++) {
+  let index = 0;
+  for (; index < text.length; index++) {
     const character = text[index] ?? "";
-    if (character === escapeToken && quote !== "'") index++;
-    else if (quote === "" && /\s/.test(character)) return text.slice(0, index);
+    if (quote === "" && /\s/.test(character)) break;
+    if (character === quote) quote = "";
+    else if (character === escapeToken) word += text[++index] ?? "";
     else if (quote === "" && (character === "'" || character === '"')) quote = character;
-    else if (character === quote) quote = "";
+    else word += character;
   }
-  return text;
-}
-
-/** Takes quotes away; variables stay, to be expanded when the instruction runs. */
-function withoutQuotes(value: string, escapeToken: string): string {
-  return value.replace(/(["'])(.*?)\1/gs, (_, quote: string, inner: string) =>
-    quote === '"' ? inner.replaceAll(`${escapeToken}"`, '"') : inner,
-  );
+  return { word, length: index };
 }

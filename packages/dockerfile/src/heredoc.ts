@@ -1,9 +1,10 @@
 import { InstructionError } from "./error.ts";
-import { expandWord } from "./expand.ts";
+import { expandWords } from "./expand.ts";
 import { splitWords } from "./words.ts";
 
-/** A heredoc as an instruction announces it: `<<EOF`, `<<-"EOF"`, `3<<EOF`. */
+/** A heredoc as an instruction announces it: `<<EOF`, `<< EOF`, `<<-"EOF"`, `3<<EOF`. */
 export interface HeredocStart {
+  /** The line that ends it. */
   readonly name: string;
   /** Whether tabs at the beginning of lines are dropped (`<<-`). */
   readonly chomp: boolean;
@@ -20,21 +21,32 @@ export interface Heredoc extends HeredocStart {
 /** Instructions that can have heredocs. */
 const withHeredocs = /^[ \t]*(?:ONBUILD[ \t]+)?(?:RUN|COPY|ADD)[ \t]/i;
 
-/** The heredocs that a line announces, in the order in which their bodies follow. */
-export function heredocsOf(line: string, escapeToken: string): HeredocStart[] {
+/** A heredoc that a line announces, and whether a space follows `<<`, which can as well be a shift: `$((1 << 2))`. */
+export type AnnouncedHeredoc = HeredocStart & { readonly spaced: boolean };
+
+/**
+ * The heredocs that a line announces, in the order in which their bodies follow.
+ * @throws InstructionError `syntax` for a name with a quote that is not closed
+ */
+export function heredocsOf(line: string, escapeToken: string): AnnouncedHeredoc[] {
   if (!line.includes("<<") || !withHeredocs.test(line)) return [];
-  return splitWords(line, escapeToken)
-    .map((word) => heredocOf(word, escapeToken))
-    .filter((start) => start !== undefined);
+  const found: AnnouncedHeredoc[] = [];
+  const words = splitWords(line, escapeToken);
+  for (const [index, word] of words.entries()) {
+    const spaced = /^\d*<<$/.test(word);
+    const start = heredocOf(spaced ? `${word} ${words[index + 1] ?? ""}` : word, escapeToken);
+    if (start !== undefined) found.push({ ...start, spaced });
+  }
+  return found;
 }
 
 /** What a single word announces, if it is a heredoc. */
 export function heredocOf(word: string, escapeToken: string): HeredocStart | undefined {
-  const [, chomp, rawName = ""] = /^\d*<<(-?)([^<]+)$/.exec(word) ?? [];
+  const [, chomp, rawName = ""] = /^\d*<<(-?)\s*([^<]*)$/.exec(word) ?? [];
   if (chomp === undefined) return undefined;
-  const name = expandWord(rawName, () => undefined, escapeToken);
-  if (name === "" || /\s/.test(name)) return undefined;
-  return { name, chomp: chomp === "-", expand: !/["'\\]/.test(rawName) };
+  const [name = "", ...others] = expandWords(rawName, () => undefined, escapeToken);
+  if (name === "" || others.length > 0) return undefined;
+  return { name, chomp: chomp === "-", expand: !/["']/.test(rawName) };
 }
 
 /**

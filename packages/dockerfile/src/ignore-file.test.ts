@@ -17,6 +17,9 @@ describe("an ignore file", () => {
     ],
     [["!keep", "*"], ["keep"], []],
     [["a+b.(c)"], ["a+b.(c)"], ["aab.c"]],
+    [["**.md"], ["a.md", "a/b.md", ".md"], ["a.md2"]],
+    [["[a\\]b]"], ["]", "a", "b"], ["\\", "a]b]"]],
+    [["[a"], ["[a"], ["a"]],
   ])("with %j", (lines, out, kept) => {
     const rules = ignoreRules(lines);
     for (const path of out) expect([path, rules.leavesOut(path)]).toEqual([path, true]);

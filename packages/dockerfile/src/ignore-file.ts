@@ -65,15 +65,16 @@ function patternOf(pattern: string): RegExp {
     const character = pattern[index] ?? "";
     if (character === "*" && pattern[index + 1] === "*") {
       index++;
+      // `**.md` is anything that ends so.
+      const isSuffix = index === 1 && /^\*\*[^/*?[\\][^*?[\\]*$/.test(pattern);
       if (pattern[index + 1] === "/") index++;
-      source += index + 1 >= pattern.length ? ".*" : "(?:.*/)?";
+      source += isSuffix || index + 1 >= pattern.length ? ".*" : "(?:.*/)?";
     } else if (character === "*") source += "[^/]*";
     else if (character === "?") source += "[^/]";
     else if (character === "[") {
-      const end = pattern.indexOf("]", index + 2);
-      const set = end < 0 ? undefined : pattern.slice(index + 1, end).replaceAll("\\", "\\\\");
-      source += set === undefined ? "\\[" : `[${set}]`;
-      if (end >= 0) index = end;
+      const set = /^\[(?:\\.|[^\]\\])(?:\\.|[^\]\\])*\]/s.exec(pattern.slice(index))?.[0];
+      source += set ?? "\\[";
+      if (set !== undefined) index += set.length - 1;
     } else if (character === "\\") source += escaped(pattern[++index] ?? "\\");
     else source += escaped(character);
   }

@@ -15,6 +15,7 @@ export interface Pair {
 /** `--mount` of RUN. */
 export interface RunMount {
   readonly type: "bind" | "cache" | "tmpfs" | "secret" | "ssh";
+  /** Empty for the working directory, and for a secret that is no file. */
   readonly target: string;
   /** In what is mounted: a path in the context, or in the image `from`. */
   readonly source: string;
@@ -53,7 +54,8 @@ export interface PairsInstruction extends InstructionOf<"ENV" | "LABEL"> {
 
 export interface RunInstruction extends InstructionOf<"RUN"> {
   readonly command: CommandLine;
-  readonly mounts: readonly RunMount[];
+  /** What `--mount` says, as written: its parts may have variables. */
+  readonly mounts: readonly string[];
   readonly heredocs: readonly Heredoc[];
 }
 
@@ -68,6 +70,10 @@ export interface CopyInstruction extends InstructionOf<"COPY" | "ADD"> {
   readonly checksum: string | undefined;
   /** Names below the sources that are left out. */
   readonly exclude: readonly string[];
+  /** Whether what is copied keeps the directories above it. */
+  readonly parents: boolean;
+  /** Whether archives are unpacked; undefined for what ADD does by itself. */
+  readonly unpack: boolean | undefined;
 }
 
 export interface ValueInstruction extends InstructionOf<"USER" | "WORKDIR" | "STOPSIGNAL" | "MAINTAINER"> {

@@ -2,7 +2,7 @@ import { readDirectives } from "./directives.ts";
 import { DockerfileError, InstructionError } from "./error.ts";
 import { type Heredoc, heredocsOf, readHeredoc } from "./heredoc.ts";
 
-/** An instruction as text: continued lines joined, comments gone. */
+/** An instruction as text: continued lines joined, comments gone, spaces at its end kept. */
 export interface LogicalLine {
   readonly text: string;
   /** Of its first line, from 1. */
@@ -24,6 +24,8 @@ export function readLogicalLines(text: string, file: string): { escapeToken: "\\
   const directives = reading(file, 1, () => readDirectives(physical));
   const { escapeToken } = directives;
   const lines: LogicalLine[] = [];
+  /** The last line of each text, to tell a heredoc from a shift of bits. */
+  const lastOf = new Map(physical.map((text, at) => [text, at]));
   let index = directives.lines;
   while (index < physical.length) {
     const first = physical[index++] ?? "";
@@ -39,10 +41,12 @@ export function readLogicalLines(text: string, file: string): { escapeToken: "\\
       continued = more.continued;
     }
     if (blank.test(joined)) continue;
-    const heredocs = heredocsOf(joined, escapeToken).map((start) =>
-      reading(file, line, () => readHeredoc(start, () => physical[index++])),
-    );
-    lines.push({ text: joined.trim(), line, heredocs });
+    const heredocs = reading(file, line, () => {
+      return heredocsOf(joined, escapeToken)
+        .filter(({ name, spaced }) => !spaced || (lastOf.get(name) ?? -1) >= index)
+        .map((start) => readHeredoc(start, () => physical[index++]));
+    });
+    lines.push({ text: joined.trimStart(), line, heredocs });
   }
   return { escapeToken, lines };
 }

@@ -25,39 +25,55 @@ const known = new Set([
   "size",
 ]);
 
+/** Keys that can stand without a value. */
+const switches = new Set(["readonly", "ro", "readwrite", "rw", "required"]);
+
 /**
  * Reads the value of RUN's `--mount`: `type=cache,target=/var/cache/apt,…`.
+ * @param expand replaces variables in the values
  * @throws InstructionError `syntax`
  */
-export function parseMount(text: string): RunMount {
+export function parseMount(text: string, expand: (value: string) => string = (value) => value): RunMount {
   const values = new Map<string, string>();
   for (const field of text.split(",")) {
     const equals = field.indexOf("=");
     const key = (equals < 0 ? field : field.slice(0, equals)).toLowerCase();
     const name = aliases[key] ?? key;
     if (!known.has(name)) throw new InstructionError("syntax", `unexpected key '${key}' in --mount=${text}`);
-    values.set(name, equals < 0 ? "true" : field.slice(equals + 1));
+    if (equals < 0 && !switches.has(name)) {
+      throw new InstructionError("syntax", `'${field}' in --mount=${text} must be a key=value pair`);
+    }
+    values.set(name, equals < 0 ? "true" : expand(field.slice(equals + 1)));
   }
-  const type = types.find((candidate) => candidate === (values.get("type") ?? "bind"));
-  if (type === undefined) throw new InstructionError("syntax", `unsupported mount type '${values.get("type")}'`);
-  const idFromPaths = (values.get("source") ?? values.get("target") ?? "").split("/").at(-1) ?? "";
+  const given = values.get("type")?.toLowerCase() ?? "bind";
+  const type = types.find((candidate) => candidate === given);
+  if (type === undefined) throw new InstructionError("syntax", `unsupported mount type '${given}'`);
+  const target = values.get("target") ?? "";
+  const source = values.get("source");
   const isFile = type === "secret" || type === "ssh";
-  const id = values.get("id") ?? (isFile ? idFromPaths : (values.get("target") ?? ""));
+  const ownName = isFile ? (source ?? target).split("/").at(-1) : target.replace(/(?<=.)\/+$/, "");
+  const id = values.get("id") || (ownName ?? "");
+  if (type === "secret" && id === "") throw new InstructionError("syntax", `--mount=${text} names no secret`);
   const env = values.get("env");
-  const target = values.get("target") ?? (isFile && env === undefined ? `/run/secrets/${id}` : "");
-  if (target === "" && !isFile) throw new InstructionError("syntax", `--mount=${text} has no target`);
   return {
     type,
-    target,
-    source: values.get("source") ?? "/",
+    target: target === "" && isFile && env === undefined ? `/run/secrets/${id.split("/").at(-1)}` : target,
+    source: source ?? "/",
     from: values.get("from"),
     id,
-    required: values.get("required") === "true",
+    required: isTrue(values.get("required") ?? "false", text),
     mode: values.has("mode") ? octal(values.get("mode") ?? "", text) : undefined,
     uid: number(values.get("uid") ?? "0", text),
     gid: number(values.get("gid") ?? "0", text),
     env,
   };
+}
+
+/** As Go reads a boolean. */
+function isTrue(value: string, text: string): boolean {
+  if (["1", "t", "T", "TRUE", "true", "True"].includes(value)) return true;
+  if (["0", "f", "F", "FALSE", "false", "False"].includes(value)) return false;
+  throw new InstructionError("syntax", `invalid value for required of --mount=${text}: ${value}`);
 }
 
 function octal(value: string, text: string): number {

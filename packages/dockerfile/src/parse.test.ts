@@ -103,23 +103,6 @@ describe("parsing", () => {
     ]);
   });
 
-  it("reads what RUN mounts", () => {
-    expect(
-      parse(
-        "RUN --mount=type=cache,dst=/c,id=i,mode=0700,uid=5 --mount=type=secret,id=s,required --mount=target=/b,src=x,ro a",
-      ),
-    ).toMatchObject([
-      {
-        command: { text: "a" },
-        mounts: [
-          { type: "cache", target: "/c", id: "i", mode: 0o700, uid: 5 },
-          { type: "secret", target: "/run/secrets/s", id: "s", required: true },
-          { type: "bind", target: "/b", source: "x" },
-        ],
-      },
-    ]);
-  });
-
   it("takes the bodies of heredocs from what follows", () => {
     const text =
       "RUN 3<<EOF cat <<-'B'\n one\\\n\tEOF\nEOF\n\ttwo\n\tB\nCOPY <<a <<b /x/\na\nb\nRUN echo 1 << 2 '<<no'\n";
@@ -135,10 +118,38 @@ describe("parsing", () => {
     ]);
   });
 
+  it("takes a space between << and a name, unless no line ends that", () => {
+    expect(parse("RUN cat << EOF > /x && echo $((1 << 2))\na\nEOF\nRUN b\n")).toMatchObject([
+      { command: { text: "cat << EOF > /x && echo $((1 << 2))" }, heredocs: [{ name: "EOF", body: "a\n" }] },
+      { command: { text: "b" } },
+    ]);
+    expect(parse("RUN <<'E F' cat\na\nE F\nRUN cat <<- \"x\"\n")).toMatchObject([
+      { heredocs: [{ name: "E F", expand: false, body: "a\n" }] },
+      { heredocs: [] },
+    ]);
+  });
+
+  it("takes CMD and ENTRYPOINT without arguments", () => {
+    const command = { form: "shell", text: "" };
+    expect(parse("CMD \nENTRYPOINT")).toMatchObject([{ command }, { command }]);
+  });
+
+  it("keeps what variables are in flags, and takes quotes and escapes away", () => {
+    expect(
+      parse(`COPY --chown="a b"\\ c --exclude='$A "x' --parents --link=FALSE d e\nADD --unpack=false f g`),
+    ).toMatchObject([
+      { chown: "a b c", exclude: [`$A "x`], parents: true, unpack: undefined },
+      { parents: false, unpack: false },
+    ]);
+    expect(parse("RUN --mount=type=$A,target=/b --mount=type=tmpfs,dst=/c x")).toMatchObject([
+      { mounts: ["type=$A,target=/b", "type=tmpfs,dst=/c"] },
+    ]);
+  });
+
   it("reads HEALTHCHECK and ONBUILD", () => {
     expect(
       parse(
-        'HEALTHCHECK --interval=1m30s --timeout=500ms --retries=2 CMD ["a"]\nHEALTHCHECK none\nONBUILD COPY <<E /x\nb\nE\n',
+        'HEALTHCHECK --interval=1m30s --timeout=500ms --retries=2 CMD ["a"]\nHEALTHCHECK none\nONBUILD COPY <<E /x\nb\nE\nONBUILD RUN a  ',
       ),
     ).toEqual([
       {
@@ -149,6 +160,7 @@ describe("parsing", () => {
       },
       { kind: "HEALTHCHECK", command: undefined, times: {}, retries: undefined },
       { kind: "ONBUILD", trigger: "COPY <<E /x\nb\nE" },
+      { kind: "ONBUILD", trigger: "RUN a  " },
     ]);
   });
 
@@ -156,7 +168,13 @@ describe("parsing", () => {
     ["RUN x\nFROM a", 1, "RUN stands before the first FROM"],
     ["FROM a\n\nFOO x", 3, "unknown instruction: FOO"],
     ["FROM a\nCOPY a", 2, "COPY requires at least two arguments"],
+    ["# only\n\n", 1, "file with no instructions"],
     ["FROM a\nRUN", 2, "RUN requires at least one argument"],
+    ["FROM a\nONBUILD", 2, "ONBUILD requires at least one argument"],
+    ["FROM a\nCMD --x y", 2, "CMD has no flag --x"],
+    ["FROM a\nCOPY --chown=a --chown=b c d", 2, "duplicate flag specified: --chown"],
+    ["FROM a\nCOPY --link=x c d", 2, "expecting boolean value for flag --link"],
+    ["FROM a\nRUN --network=some a", 2, "invalid --network=some"],
     ["FROM a b", 1, "FROM requires either one or three arguments"],
     ["FROM a\nENV x", 2, "ENV must have two arguments"],
     ["FROM a\nENV a=b c", 2, "can't find = in 'c'"],
@@ -168,7 +186,9 @@ describe("parsing", () => {
     ["FROM a\nCOPY --chown a b", 2, "missing a value on flag: --chown"],
     ["FROM a\nADD --checksum=md5:1 a b", 2, "is no digest"],
     ["FROM a\nRUN --mount=type=x,target=/a b", 2, "unsupported mount type 'x'"],
-    ["FROM a\nRUN --mount=type=cache b", 2, "has no target"],
+    ["FROM a\nRUN --mount=type=secret b", 2, "names no secret"],
+    ["FROM a\nRUN --mount=type=bind,z,target=/a b", 2, "unexpected key 'z'"],
+    ["FROM a\nRUN --mount=target b", 2, "must be a key=value pair"],
     ["FROM a\nRUN --mount=tpye=cache b", 2, "unexpected key 'tpye'"],
     ["FROM a\nHEALTHCHECK x", 2, "unknown type 'x' in HEALTHCHECK"],
     ["FROM a\nHEALTHCHECK --interval=1 CMD a", 2, "is no duration"],

@@ -1,7 +1,7 @@
 import { parse as parseWithLibrary } from "docker-file-parser";
 import { parseDuration } from "./duration.ts";
 import { DockerfileError, InstructionError, type Place } from "./error.ts";
-import { type Flags, takeFlags } from "./flags.ts";
+import { type Flags, isOn, takeFlags } from "./flags.ts";
 import type { Heredoc } from "./heredoc.ts";
 import type {
   ArgInstruction,
@@ -29,6 +29,7 @@ export function parseDockerfile(text: string, file: string): Dockerfile {
   const { escapeToken, lines } = readLogicalLines(text, file);
   const globalArgs: ArgInstruction[] = [];
   const stages: { from: Stage["from"]; instructions: Instruction[] }[] = [];
+  if (lines.length === 0) throw new DockerfileError("syntax", { file, line: 1 }, "file with no instructions");
   for (const { text: line, line: number, heredocs } of lines) {
     const place = { file, line: number };
     const instruction = parseInstruction(line, heredocs, place, escapeToken);
@@ -58,12 +59,12 @@ export function parseTrigger(trigger: string, place: Place): Instruction {
   return instruction;
 }
 
-/** Instructions that have flags, and which. */
+/** Instructions that have flags, and which. What looks like one elsewhere is an error, too. */
 const flagsOf: Readonly<Record<string, readonly string[]>> = {
   FROM: ["platform"],
   RUN: ["mount", "network", "security"],
-  COPY: ["from", "chown", "chmod", "link", "exclude"],
-  ADD: ["chown", "chmod", "checksum", "keep-git-dir", "link", "exclude"],
+  COPY: ["from", "chown", "chmod", "link", "parents", "exclude"],
+  ADD: ["chown", "chmod", "checksum", "keep-git-dir", "link", "unpack", "exclude"],
   HEALTHCHECK: ["interval", "timeout", "start-period", "start-interval", "retries"],
 };
 
@@ -85,10 +86,13 @@ function parseArguments(
   common: { readonly place: Place; readonly source: string },
   escapeToken: string,
 ): Instruction {
-  const known = flagsOf[kind];
-  const { flags, rest: text } =
-    known === undefined ? { flags: noFlags, rest } : takeFlags(kind, rest, known, escapeToken);
-  if (text === "") throw new InstructionError("syntax", `${kind} requires at least one argument`);
+  if (kind === "ONBUILD" && rest !== "") {
+    return { kind, ...common, trigger: parseOnbuild(rest, heredocs, common.place, escapeToken) };
+  }
+  const { flags, rest: untrimmed } = takeFlags(kind, rest, flagsOf[kind] ?? [], escapeToken);
+  const text = untrimmed.trim();
+  if (text === "" && needArguments.has(kind))
+    throw new InstructionError("syntax", `${kind} requires at least one argument`);
   switch (kind) {
     case "FROM":
       return { kind, ...common, ...parseFrom(text) };
@@ -98,7 +102,8 @@ function parseArguments(
     case "LABEL":
       return { kind, ...common, pairs: parsePairs(kind, text, escapeToken) };
     case "RUN": {
-      const mounts = (flags.get("mount") ?? []).map(parseMount);
+      checkRunFlags(flags);
+      const mounts = flags.get("mount") ?? [];
       return { kind, ...common, command: commandOf(kind, text, escapeToken), mounts, heredocs };
     }
     case "COPY":
@@ -122,14 +127,17 @@ function parseArguments(
       return { kind, ...common, command: commandOf(kind, text, escapeToken) };
     case "HEALTHCHECK":
       return { kind, ...common, ...parseHealthcheck(text, flags, escapeToken) };
-    case "ONBUILD":
-      return { kind, ...common, trigger: parseOnbuild(text, heredocs, common.place, escapeToken) };
     default:
       throw new InstructionError("syntax", `unknown instruction: ${kind}`);
   }
 }
 
-const noFlags: Flags = new Map();
+/** Instructions that say nothing without arguments. CMD and ENTRYPOINT are then the shell alone. */
+const needArguments = new Set(
+  "FROM ARG RUN ENV LABEL COPY ADD USER WORKDIR STOPSIGNAL MAINTAINER EXPOSE VOLUME SHELL HEALTHCHECK ONBUILD".split(
+    " ",
+  ),
+);
 
 /** What the library makes of an instruction's arguments. */
 function argumentsOf(kind: string, text: string, escapeToken: string): string | readonly string[] {
@@ -161,6 +169,20 @@ function commandOf(kind: string, text: string, escapeToken: string): CommandLine
 function listOf(kind: string, text: string, escapeToken: string): readonly string[] {
   const args = argumentsOf(kind, text, escapeToken);
   return typeof args === "string" ? [args] : args;
+}
+
+/** What can be known to be wrong before variables have values. */
+function checkRunFlags(flags: Flags): void {
+  for (const mount of flags.get("mount") ?? []) if (!mount.includes("$")) parseMount(mount);
+  for (const [name, values] of Object.entries({
+    network: ["default", "none", "host"],
+    security: ["sandbox", "insecure"],
+  })) {
+    const value = flags.get(name)?.at(-1);
+    if (value !== undefined && !values.includes(value.toLowerCase())) {
+      throw new InstructionError("syntax", `invalid --${name}=${value} (try ${values.join(", ")})`);
+    }
+  }
 }
 
 function parseFrom(text: string): { image: string; stage: string | undefined } {
@@ -234,11 +256,13 @@ function parseCopy(
     kind,
     sources: paths.slice(0, -1),
     destination,
-    from: flags.get("from")?.at(-1),
+    from: flags.get("from")?.at(-1) || undefined,
     chown: flags.get("chown")?.at(-1),
     chmod: flags.get("chmod")?.at(-1),
     checksum,
     exclude: flags.get("exclude") ?? [],
+    parents: isOn(flags, "parents"),
+    unpack: flags.has("unpack") ? isOn(flags, "unpack") : undefined,
   };
 }
 

@@ -85,8 +85,8 @@ export class RunMounts {
   async #copy(mount: RunMount, path: BytePath): Promise<void> {
     const tree = await this.#sources.tree(mount.from);
     const copier = new Copier(this.#root, {
-      owner: rootOwner,
-      mode: undefined,
+      owner: mount.from === undefined ? rootOwner : undefined,
+      chmod: undefined,
       exclude: noIgnoreRules,
       signal: this.#sources.signal,
     });
@@ -96,12 +96,21 @@ export class RunMounts {
   async #enterCache(mount: RunMount, path: BytePath): Promise<void> {
     const { caches } = this.#sources;
     if (caches === undefined) {
-      this.#makeDirectory(path, mount.mode ?? 0o755, mount);
+      await this.#startCache(mount, path);
       return;
     }
-    const kept = toBytePath(join(caches, createHash("sha256").update(mount.id).digest("hex")));
-    if (!(await this.#fill(path, kept, mount))) this.#makeDirectory(path, mount.mode ?? 0o755, mount);
+    // One that is to belong to someone else, or to begin with something else, is another one.
+    const { id, uid, gid, mode, from, source } = mount;
+    const identity = JSON.stringify([id, uid, gid, mode, from, source]);
+    const kept = toBytePath(join(caches, createHash("sha256").update(identity).digest("hex")));
+    if (!(await this.#fill(path, kept, mount))) await this.#startCache(mount, path);
     this.#undo.later(path, () => this.#keep(path, kept, mount));
+  }
+
+  /** Fills a new cache with what it is to begin with, which is nothing unless `from` says so. */
+  async #startCache(mount: RunMount, path: BytePath): Promise<void> {
+    if (mount.from === undefined) this.#makeDirectory(path, mount.mode ?? 0o755, mount);
+    else await this.#copy(mount, path);
   }
 
   /** Fills a mount with what is kept. @returns false if nothing is, or if it cannot be had: then the cache is empty */

@@ -9,6 +9,7 @@ import { GuestFiles } from "./guest-files.ts";
 import { heredocContent, heredocOf } from "./heredoc.ts";
 import type { RunInstruction, RunMount } from "./instruction.ts";
 import { mayMount } from "./may-mount.ts";
+import { parseMount } from "./mount-flag.ts";
 import { OutputTail } from "./output-tail.ts";
 import { runInRoot } from "./run-in-root.ts";
 import { type MountSources, RunMounts } from "./run-mounts.ts";
@@ -29,9 +30,10 @@ export async function dispatchRun(instruction: RunInstruction, state: BuildState
 /** What RUN mounts, with variables expanded and targets as absolute paths. */
 function expandedMounts({ mounts }: RunInstruction, state: BuildState): RunMount[] {
   const expand = state.expansion();
-  return mounts.map((mount) => {
-    const target = mount.target === "" ? "" : posix.resolve(state.workingDirectory, expand.word(mount.target));
-    return { ...mount, source: expand.word(mount.source), target };
+  return mounts.map((text) => {
+    const mount = parseMount(text, expand.word);
+    if (mount.type === "secret" && mount.target === "") return mount;
+    return { ...mount, target: posix.resolve(state.workingDirectory, mount.target) };
   });
 }
 
@@ -48,7 +50,23 @@ async function materialOf(
   for (const { type, from, source } of mounts) {
     if (type === "bind") bound.push(await (await state.origin(from)).material([source]));
   }
-  return ["RUN", text, mounts, bound, shellOf(state.config), Env, args, User, state.workingDirectory];
+  const volumes = volumesOf(state);
+  return ["RUN", text, mounts, bound, shellOf(state.config), Env, args, User, state.workingDirectory, volumes];
+}
+
+/** Where VOLUME has declared volumes, here or in the base image. */
+function volumesOf({ config }: BuildState): string[] {
+  return Object.keys(config.Volumes ?? {}).map((volume) => posix.resolve("/", volume));
+}
+
+/** Makes the directories that volumes would be mounted at: a container that is started leaves them behind. */
+function makeVolumes(state: BuildState): void {
+  const { paths } = state.root;
+  const writer = new TreeWriter(paths);
+  for (const volume of volumesOf(state)) {
+    const path = paths.resolve(toBytePath(volume));
+    if (paths.find(path) === undefined) writer.makeDirectories(path, impliedDirectory);
+  }
 }
 
 /** Runs the program, with what it may use in its place meanwhile. @returns what it changed */
@@ -66,6 +84,7 @@ async function changesBy(
   let lent: ReadonlySet<BytePath>;
   try {
     makeWorkingDirectory(state);
+    makeVolumes(state);
     for (const mount of mounts) await runMounts.enter(mount);
     guest.lend();
     lent = new Set([...guest.paths, ...runMounts.paths]);

@@ -2,7 +2,23 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ignoreRules } from "./ignore-file.ts";
 import { hashSources, SourceTree } from "./source-tree.ts";
+
+describe("a source of files", () => {
+  it("finds nothing by a symlink that is left out", () => {
+    const directory = mkdtempSync(join(tmpdir(), "source-tree-"));
+    try {
+      mkdirSync(join(directory, "tree"));
+      symlinkSync("tree", join(directory, "link"));
+      const find = (rules: string[]) => new SourceTree(directory, "it", ignoreRules(rules)).find("link");
+      expect(find([])).toHaveLength(1);
+      expect(() => find(["link"])).toThrow("link is not in it, or is excluded by its ignore file");
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+});
 
 describe("the hash of what is copied", () => {
   let directory: string;

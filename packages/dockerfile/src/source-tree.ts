@@ -1,5 +1,15 @@
 import { createHash, type Hash } from "node:crypto";
-import { closeSync, constants, fstatSync, openSync, readdirSync, readlinkSync, readSync, type Stats } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  type Stats,
+} from "node:fs";
 import { posix } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { type BytePath, childPath, fromLatin1, Glob, toBytePath, toFileSystem, toText } from "@lifecycle/layers";
@@ -17,41 +27,54 @@ export interface Source {
   readonly stats: Stats;
 }
 
+/** What a directory holds. */
+export interface SourceEntry {
+  readonly path: BytePath;
+  readonly name: BytePath;
+  readonly stats: Stats;
+}
+
 const chunkSize = 1 << 20;
 const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-const wildcard = /[*?[]/;
+
+/** Whether a path is a pattern: a star, question mark or bracket stands in it without a backslash before it. */
+export function hasWildcard(path: string): boolean {
+  return /[*?[]/.test(path.replace(/\\./gs, ""));
+}
 
 /** Where files are copied from: the build context, or the root of another image. Nothing outside of it is reached. */
 export class SourceTree {
   readonly #paths: RootPaths;
   readonly #rules: IgnoreRules;
-  readonly #what: string;
+  /** What it is, for messages. */
+  readonly what: string;
 
   /** @param what what it is, for messages */
   constructor(directory: string, what: string, rules: IgnoreRules = noIgnoreRules) {
     this.#paths = new RootPaths(directory);
     this.#rules = rules;
-    this.#what = what;
+    this.what = what;
   }
 
   /**
-   * What an argument of COPY or ADD means: one source, or for a pattern as many as match.
-   * @throws InstructionError `refused` for a path that leads out, `failed` if there is nothing
+   * What an argument of COPY or ADD means: one source, or for a pattern as many as match, which may be none.
+   * @throws InstructionError `refused` for a path that leads out, `failed` if there is nothing at a path
    */
   find(argument: string): Source[] {
     const path = posix.normalize(`./${argument}`).replace(/\/+$/, "");
     if (path === ".." || path.startsWith("../")) {
-      throw new InstructionError("refused", `forbidden path outside ${this.#what}: ${argument}`);
+      throw new InstructionError("refused", `forbidden path outside ${this.what}: ${argument}`);
     }
-    const found = wildcard.test(path) ? this.#matching(path) : [this.#source(toBytePath(`/${path}`))];
-    if (found.length === 0 || found.includes(undefined)) {
-      throw new InstructionError("failed", `${argument} is not in ${this.#what}, or is excluded by its ignore file`);
+    const isPattern = hasWildcard(path);
+    const found = isPattern ? this.#matching(path) : [this.#source(toBytePath(`/${path}`))];
+    if (!isPattern && found.includes(undefined)) {
+      throw new InstructionError("failed", `${argument} is not in ${this.what}, or is excluded by its ignore file`);
     }
     return found.filter((source) => source !== undefined);
   }
 
   /** The names in a directory, in the order of their bytes, without those that are left out. */
-  list(directory: BytePath): { path: BytePath; name: BytePath; stats: Stats }[] {
+  list(directory: BytePath): SourceEntry[] {
     return readdirSync(this.#paths.file(directory), { encoding: "latin1" })
       .sort()
       .map((text) => {
@@ -59,7 +82,7 @@ export class SourceTree {
         const path = childPath(directory, name);
         return { path, name, stats: this.#paths.find(path) };
       })
-      .filter((child): child is { path: BytePath; name: BytePath; stats: Stats } => {
+      .filter((child): child is SourceEntry => {
         return child.stats !== undefined && this.#isVisible(child.path, child.stats);
       });
   }
@@ -111,6 +134,9 @@ export class SourceTree {
     const path = this.#paths.resolve(written);
     const stats = this.#paths.find(path);
     if (stats === undefined || !this.#isVisible(path, stats)) return undefined;
+    // A symlink can be left out while what it leads to is not.
+    const link = this.#paths.resolve(written, { keepLast: true });
+    if (link !== path && !this.#isVisible(link, lstatSync(this.#paths.file(link)))) return undefined;
     return { tree: this, name: fromLatin1(posix.basename(written)), path, stats };
   }
 

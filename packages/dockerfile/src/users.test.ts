@@ -13,7 +13,7 @@ describe("users of a root", () => {
     mkdirSync(join(root, "etc"));
     writeFileSync(
       join(root, "etc/passwd"),
-      "root:x:0:0::/root:/bin/sh\nbroken\n# x\napp:x:1000:100::/home/app:\n12:x:7:7::/:\n",
+      "root:x:0:0::/root:/bin/sh\nbroken\n# x\napp:x:1000:100::/home/app:\n12:x:7:7::/:\nnobody:x:9:50::/:\n",
     );
     writeFileSync(join(root, "etc/group"), "root:x:0:\nusers:x:100:\nstaff:x:50:x,app\napp:x:1001:app\n");
   });
@@ -35,6 +35,7 @@ describe("users of a root", () => {
   it.each([
     ["app", { uid: 1000, gid: 1001 }],
     ["app:users", { uid: 1000, gid: 100 }],
+    ["nobody", { uid: 9, gid: 50 }],
     ["1000", { uid: 1000, gid: 1000 }],
     ["5:6", { uid: 5, gid: 6 }],
   ])("--chown=%s", (text, expected) => {

@@ -42,7 +42,8 @@ export class Users {
   }
 
   /**
-   * Whom files belong to by `--chown=<text>`. Without a group it is the one with the user's name or number.
+   * Whom files belong to by `--chown=<text>`. Without a group it is the one with the user's name or number, or, if a
+   * user's name is no group's, the user's own.
    * @throws InstructionError `failed` for a name that is in no list
    */
   owner(text: string): Owner {
@@ -52,6 +53,9 @@ export class Users {
     const uid = number(userText) ?? (entry === undefined ? undefined : Number(entry[2]));
     if (uid === undefined) {
       throw new InstructionError("failed", `unable to find user ${userText}: no matching entries in passwd file`);
+    }
+    if (groupText === undefined && entry !== undefined && this.#find("/etc/group", userText) === undefined) {
+      return { uid, gid: Number(entry[3] ?? 0) };
     }
     return { uid, gid: this.#group(groupText ?? userText) };
   }

@@ -38,7 +38,8 @@ describe("validation of extensions' Dockerfiles", () => {
     ["build", "ARG base_image\nFROM x\n", `build.Dockerfile did not contain required FROM \${base_image} command`],
     ["build", `${start}FROM x\n`, "build.Dockerfile is not permitted to use multistage build"],
     ["run", `${start}FROM x\n`, "run.Dockerfile is not permitted to use multistage build"],
-    ["run", "# nothing\n", "run.Dockerfile should have at least one stage"],
+    ["run", "ARG a\n", "run.Dockerfile should have at least one stage"],
+    ["run", "# nothing\n", "run.Dockerfile:1: file with no instructions"],
   ] as const)("refuses a %s.Dockerfile of %j", (kind, text, message) => {
     expect(() => validate(text, kind)).toThrow(message);
   });
