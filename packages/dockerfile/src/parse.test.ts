@@ -38,6 +38,7 @@ describe("parsing", () => {
       { kind: "RUN", command: { form: "shell", text: "a   b c  d" }, mounts: [], heredocs: [] },
     ]);
     expect(parse("RUN a \\\\\nRUN b")).toHaveLength(2);
+    expect(parse("ENV a=b \\ \\ ")).toMatchObject([{ pairs: [{ name: "a", value: "b" }] }]);
     expect(parse("RUN last \\\n")).toMatchObject([{ command: { text: "last" } }]);
   });
 

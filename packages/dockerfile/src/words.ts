@@ -16,6 +16,8 @@ export function splitWords(text: string, escapeToken: string): string[] {
       started = false;
       continue;
     }
+    // An escape at the very end escapes nothing.
+    if (character === escapeToken && quote !== "'" && index === text.length - 1) continue;
     started = true;
     word += character;
     if (character === escapeToken && quote !== "'") {
