@@ -179,6 +179,20 @@ describe("wrong inputs", () => {
     });
   });
 
+  it.each([
+    ["0.12", "build/test_tool/Dockerfile"],
+    ["0.13", "test_tool/build.Dockerfile"],
+  ])("says what buildpacks will miss where the extender was needed, at %s", async (api, path) => {
+    const extensions = ["tool", "other"].map((name) => groupOf(name).replace("[[group]]", "[[group-extensions]]"));
+    const group = `${groupOf("passes")}${extensions.join("")}`;
+    await runner.write(`layers/generated/${path}`, "");
+    const { code, stdout } = await build(group, { more: ["-no-color"], env: { CNB_PLATFORM_API: api } });
+    expect(stdout).toContain(
+      "Warning: The build image is not extended by test/tool@1.0.0: run extender in place of builder\n",
+    );
+    expect(code).toBe(0);
+  });
+
   it.runIf(process.getuid?.() === 0)("refuses to run as root", async () => {
     await prepare(groupOf("passes"));
     const { code, stdout } = await runner.runAsSelf("builder", args());

@@ -231,7 +231,7 @@ describe.runIf(requireServer("dockerd"))("extender", () => {
       const { code, stdout } = await extend([]);
       expect(code).toBe(0);
       expect(stdout).toContain(
-        "Warning: Removing the cache at /kaniko/cache/layers, which could hold anything: others can write to it\n",
+        "Warning: Removing the cache at /kaniko/cache/layers, which could hold anything: others can write to it; only root's own is kept\n",
       );
       expect(stdout).toMatch(/^RUNNING$/m);
       expect(readdirSync(kaniko)).toEqual(["cache"]);

@@ -2,6 +2,7 @@ export { type BuildInputs, type BuildOutputs, BuildpackError, build } from "./bu
 export { type DetectInputs, type DetectRun, detect } from "./detect.ts";
 export { type Detected, DetectionError, type DetectOrderInputs, detectOrder } from "./detect-order.ts";
 export { DirStore } from "./dir-store.ts";
+export { dockerfilePath } from "./dockerfile-path.ts";
 export { ExtensionError, type GenerateInputs, generate } from "./generate.ts";
 export { isCached, isLaunch, Layer, LayersDir, whyMalformed } from "./layers-dir.ts";
 export { descriptorOutput, type LiveOutput, lineOutput } from "./live-output.ts";

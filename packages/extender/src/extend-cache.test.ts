@@ -55,8 +55,8 @@ describe("the cache of what extensions did", () => {
     await open();
     const removing = (name: string) => `Removing the cache at ${directory}/cache/${name}, which could hold anything`;
     expect(warnings).toEqual([
-      `${removing("layers")}: others can write to it`,
-      `${removing("mounts")}: it is no directory`,
+      `${removing("layers")}: others can write to it; only root's own is kept`,
+      `${removing("mounts")}: it is no directory; only root's own is kept`,
     ]);
     expect(readdirSync(join(directory, "cache/layers"))).toEqual([]);
     expect(readdirSync(join(directory, "cache/elsewhere"))).toEqual(["kept"]);

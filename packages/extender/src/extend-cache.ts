@@ -88,7 +88,8 @@ function openKept(kept: string, name: string, logger: Pick<Logger, "warn">): Hel
     const found = lstatSync(path, { throwIfNoEntry: false });
     const flaw = found && flawOf(found);
     if (flaw !== undefined) {
-      logger.warn(`Removing the cache at ${join(kept, "cache", name)}, which could hold anything: ${flaw}`);
+      const place = join(kept, "cache", name);
+      logger.warn(`Removing the cache at ${place}, which could hold anything: ${flaw}; only root's own is kept`);
       above.remove(name);
     }
     return openPrivate(path);

@@ -1,5 +1,5 @@
 import { dirname, join } from "node:path";
-import { escapeId, readOutputFile } from "@lifecycle/buildpack";
+import { dockerfilePath, readOutputFile } from "@lifecycle/buildpack";
 import { type Dockerfile, isBuildContext, parseDockerfile, validateDockerfile } from "@lifecycle/dockerfile";
 import type { Inputs } from "@lifecycle/phase";
 import { type ExtendArg, type GroupElement, parseExtendConfig, refuseReservedArgs } from "@lifecycle/spec-types";
@@ -38,11 +38,8 @@ export function findDockerfiles(options: FindOptions): ExtensionDockerfile[] {
 }
 
 function readDockerfile(extensionId: string, options: FindOptions): ExtensionDockerfile | undefined {
-  const { kind, generatedDir, platformApi } = options;
-  const name = escapeId(extensionId);
-  const path = platformApi.atLeast("0.13")
-    ? join(generatedDir, name, `${kind}.Dockerfile`)
-    : join(generatedDir, kind, name, "Dockerfile");
+  const { kind, platformApi } = options;
+  const path = dockerfilePath(options, kind, extensionId);
   const text = readOutputFile(path);
   if (text === undefined) return undefined;
   const dockerfile = parseDockerfile(text, path);
