@@ -59,6 +59,8 @@ describe("effects on the config", () => {
     [undefined, "a", "/a"],
     ["/x", "a/../b/", "/x/b"],
     ["/x", "/y", "/y"],
+    ["/x", "/y/./z//", "/y/./z//"],
+    ["/y/./z//", "a", "/y/z/a"],
     ["/", "../..", "/"],
   ])("of WORKDIR below %j with %j", (before, text, after) => {
     const config = before === undefined ? {} : { WorkingDir: before };

@@ -65,7 +65,9 @@ export function withUser(config: RuntimeConfig, { value }: ValueInstruction, exp
 export function withWorkingDir(config: RuntimeConfig, { value }: ValueInstruction, expand: Expansion): RuntimeConfig {
   const directory = expand.word(value);
   if (directory === "") throw new InstructionError("syntax", "WORKDIR needs a path");
-  return { ...config, WorkingDir: posix.resolve("/", config.WorkingDir ?? "", directory) };
+  // Docker leaves an absolute path as it is written.
+  const isAbsolute = directory.startsWith("/");
+  return { ...config, WorkingDir: isAbsolute ? directory : posix.resolve("/", config.WorkingDir ?? "", directory) };
 }
 
 export function withStopSignal(config: RuntimeConfig, { value }: ValueInstruction, expand: Expansion): RuntimeConfig {

@@ -116,7 +116,7 @@ async function copy(
   const found = parents ? [] : paths.flatMap((path) => tree?.find(path) ?? []);
   const count = found.length + files.length + downloads.length;
   if (count === 0 && !parents) throw new InstructionError("failed", `nothing matches ${paths.join(" ")}`);
-  if (count > 1 && !target.destination.endsWith("/")) {
+  if (count > 1 && !destination.isDirectory) {
     const rule = "the destination must be a directory and end with a /";
     throw new InstructionError("failed", `with more than one source file, ${rule}`);
   }

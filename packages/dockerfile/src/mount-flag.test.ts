@@ -6,6 +6,7 @@ describe("the value of --mount", () => {
     ["type=cache,dst=/c/,id=i,mode=0700,uid=5", { type: "cache", target: "/c/", id: "i", mode: 0o700, uid: 5 }],
     ["type=cache,target=/c/", { id: "/c" }],
     ["target=/b,src=x,ro", { type: "bind", target: "/b", source: "x" }],
+    ["from=,target=/a", { from: undefined }],
     ["from=other", { type: "bind", target: "", source: "/", from: "other" }],
     ["type=secret,id=s,required", { type: "secret", target: "/run/secrets/s", id: "s", required: true }],
     ["type=secret,id=a/b", { target: "/run/secrets/b", id: "a/b" }],

@@ -59,7 +59,7 @@ export function parseMount(text: string, expand: (value: string) => string = (va
     type,
     target: target === "" && isFile && env === undefined ? `/run/secrets/${id.split("/").at(-1)}` : target,
     source: source ?? "/",
-    from: values.get("from"),
+    from: values.get("from") || undefined,
     id,
     required: isTrue(values.get("required") ?? "false", text),
     mode: values.has("mode") ? octal(values.get("mode") ?? "", text) : undefined,
