@@ -1,6 +1,9 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Downloader, Trust } from "@lifecycle/image";
 import { registryIndexPath } from "@lifecycle/spec-types";
 import { describe, expect, it } from "vitest";
-import { compareVersions } from "./registry-index.ts";
+import { compareVersions, RegistryIndex } from "./registry-index.ts";
 
 describe("a buildpack registry's index", () => {
   it.each([
@@ -16,6 +19,23 @@ describe("a buildpack registry's index", () => {
   it.each(["", "..", "UPPER", "a/b", "x".repeat(254)])("has nothing called %j", (name) => {
     if (name === "..") expect(registryIndexPath("example", name)).toBe("2/example_..");
     else expect(() => registryIndexPath("example", name)).toThrow(RangeError);
+  });
+
+  it("keeps the password of its URL out of what it says of a damaged file", async () => {
+    const server = createServer((_, response) => response.end("{")).listen(0, "127.0.0.1");
+    await new Promise((resolve) => server.once("listening", resolve));
+    const { port } = server.address() as AddressInfo;
+    const downloader = new Downloader({ trust: new Trust({}) });
+    const base = `http://me:secret@127.0.0.1:${port}`;
+    const index = new RegistryIndex({ base, downloader, env: {}, scratch: "", signal: AbortSignal.timeout(60_000) });
+    try {
+      await expect(index.find("example", "java", "")).rejects.toThrow(
+        `http://127.0.0.1:${port}: example/java:1: not JSON`,
+      );
+    } finally {
+      await downloader.close();
+      server.close();
+    }
   });
 
   it("orders versions as semver.org does", () => {

@@ -8,6 +8,7 @@ import type { Environment } from "@lifecycle/phase";
 import { parseRegistryIndex, type RegistryEntry, registryIndexPath } from "@lifecycle/spec-types";
 import { messageOf, systemCode } from "@lifecycle/syscall";
 import { failure } from "./errors.ts";
+import { withoutSecrets } from "./without-secrets.ts";
 
 /** A file of the index has a line for each version of one buildpack; in bytes. */
 const maxIndexFile = 16 * 1024 * 1024;
@@ -61,7 +62,7 @@ export class RegistryIndex {
     const nothing = (what: string) =>
       failure("buildpackNotFound", `buildpack registry ${withoutSecrets(base)} has no ${what}`);
     if (text === undefined) throw nothing(`buildpack '${id}'`);
-    const entries = parseRegistryIndex(text, `${base}: ${id}`);
+    const entries = parseRegistryIndex(text, `${withoutSecrets(base)}: ${id}`);
     const found = version === "" ? newest(entries) : entries.find((each) => each.version === version);
     if (found === undefined) throw nothing(version === "" ? `version of '${id}' in use` : `'${id}@${version}'`);
     if (found.namespace !== namespace || found.name !== name) {
@@ -175,8 +176,4 @@ function compareIdentifiers(one: string, other: string): number {
   if (a && b) return Number(one) - Number(other);
   if (a !== b) return a ? -1 : 1;
   return one < other ? -1 : one > other ? 1 : 0;
-}
-
-function withoutSecrets(base: string): string {
-  return base.replace(/\/\/[^/@]*@/, "//");
 }

@@ -31,6 +31,7 @@ import { explain, failure } from "./errors.ts";
 import { INLINE_VERSION, writeInlineBuildpack } from "./inline.ts";
 import { type Locator, parseLocator } from "./locator.ts";
 import type { RegistryIndex } from "./registry-index.ts";
+import { withoutSecrets } from "./without-secrets.ts";
 
 /** A buildpack that was brought here, in a scratch directory. */
 export interface FetchedBuildpack extends BuildpackOnDisk {
@@ -321,9 +322,4 @@ function isFile(path: string): boolean {
 
 function isDirectory(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-}
-
-/** URLs may hold a name and a password. */
-function withoutSecrets(text: string): string {
-  return text.replace(/\/\/[^/@]*@/, "//");
 }
