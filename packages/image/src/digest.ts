@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
 import { ImageError } from "./errors.ts";
 
 /** The sha256 of some bytes as the OCI spec writes it: `sha256:` and 64 lowercase hex digits. */
@@ -30,4 +31,11 @@ export function digestHex(digest: Digest): string {
 /** The digest of bytes that are in memory. */
 export function digestOf(bytes: Uint8Array | string): Digest {
   return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+}
+
+/** The digest of what a file holds, which is not kept in memory. */
+export async function digestOfFile(path: string): Promise<Digest> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return `sha256:${hash.digest("hex")}`;
 }

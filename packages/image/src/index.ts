@@ -3,7 +3,7 @@ export { anonymousKeychain, type Credentials, type Keychain } from "./credential
 export type { LayerCache } from "./daemon/layer-cache.ts";
 export { DaemonStore, type DaemonStoreOptions } from "./daemon-store.ts";
 export type { Descriptor, DescriptorPlatform } from "./descriptor.ts";
-export { type Digest, digestHex, digestOf, isDigest, parseDigest } from "./digest.ts";
+export { type Digest, digestHex, digestOf, digestOfFile, isDigest, parseDigest } from "./digest.ts";
 export { type Download, Downloader, type DownloaderOptions } from "./downloader.ts";
 export { type DraftOptions, ImageDraft } from "./draft.ts";
 export { ImageError, type ImageErrorCode } from "./errors.ts";
@@ -24,4 +24,4 @@ export { type SparseLayer, type SparseLayout, writeSparseLayout } from "./sparse
 export type { ImageStore, SavedImage } from "./store.ts";
 export type { StoredImage } from "./stored-image.ts";
 export type { Transfer, TransferObserver, TransferProgress } from "./transfer.ts";
-export { decompressed, untilIntact } from "./verified.ts";
+export { decompressed, untilIntact, verified } from "./verified.ts";

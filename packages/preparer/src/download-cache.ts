@@ -1,18 +1,8 @@
 import { createHash, randomUUID } from "node:crypto";
-import {
-  createReadStream,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  utimesSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { type Digest, digestHex, ImageError } from "@lifecycle/image";
+import { type Digest, digestHex, digestOfFile, ImageError } from "@lifecycle/image";
 import { writeFileAtomic } from "@lifecycle/phase";
 
 /** After how long what no build has used is deleted, in milliseconds. */
@@ -110,10 +100,4 @@ export class DownloadCache {
   #tagPath(url: URL): string {
     return join(this.#dir, "etags", createHash("sha256").update(url.href).digest("hex"));
   }
-}
-
-async function digestOfFile(path: string): Promise<Digest> {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return `sha256:${hash.digest("hex")}`;
 }

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { createReadStream, existsSync, lstatSync, mkdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { isAbsolute, join, relative, resolve } from "node:path";
 import { escapeId } from "@lifecycle/buildpack";
@@ -6,12 +5,14 @@ import {
   type Digest,
   type Downloader,
   decompressed,
+  digestOfFile,
   type Image,
   ImageError,
   type ImageStore,
   type Layer,
   LayoutStore,
   untilIntact,
+  verified,
 } from "@lifecycle/image";
 import { extract } from "@lifecycle/layers";
 import type { Logger } from "@lifecycle/phase";
@@ -150,7 +151,7 @@ export class Sources {
       throw failure("buildpackNotFound", `${path} leads out of the directory of project.toml; ${remedy}`);
     }
     const stats = statSync(real);
-    if (stats.isFile()) return this.#fromArchive(real, { source: path, digest: await digestOf(real) });
+    if (stats.isFile()) return this.#fromArchive(real, { source: path, digest: await digestOfFile(real) });
     if (!stats.isDirectory()) throw failure("buildpackNotFound", `${full} is no directory and no file`);
     const dir = this.#newDir();
     copyTree(real, dir, limits);
@@ -262,7 +263,8 @@ export class Sources {
     if (digest === undefined) return layer.uncompressed();
     const file =
       (await downloads.find(digest)) ?? (await downloads.store(layer.compressed(), `layer ${layer.diffId}`, digest));
-    return withDigest(decompressed(createReadStream(file.path), `layer ${layer.diffId}`), layer.diffId);
+    const where = `layer ${layer.diffId}`;
+    return verified(decompressed(createReadStream(file.path), where), layer.diffId, undefined, where);
   }
 
   #read(dir: string): BuildpackOnDisk {
@@ -299,21 +301,6 @@ function checkNames({ id, version }: FetchedBuildpack): void {
 
 function isWithin(path: string, directory: string): boolean {
   return relative(realpathSync(directory), realpathSync(path)).split("/")[0] !== "..";
-}
-
-async function* withDigest(source: AsyncIterable<Uint8Array>, diffId: Digest): AsyncGenerator<Uint8Array> {
-  const hash = createHash("sha256");
-  for await (const chunk of source) {
-    hash.update(chunk);
-    yield chunk;
-  }
-  if (`sha256:${hash.digest("hex")}` !== diffId) throw new ImageError("corrupt", `a layer's tar is not ${diffId}`);
-}
-
-async function digestOf(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return `sha256:${hash.digest("hex")}`;
 }
 
 function isFile(path: string): boolean {
