@@ -9,7 +9,7 @@ export type Lookup = (name: string) => string | undefined;
  * `$x`, `${x}`, `${x:-word}`, `${x:+word}`, `${x:?word}` and the same without colon; `${x#pattern}`, `${x##pattern}`,
  * `${x%pattern}`, `${x%%pattern}`, `${x/pattern/text}` and `${x//pattern/text}`. Nothing is replaced in single quotes.
  * Variables that are not set are empty.
- * @param escapeToken the Dockerfile's escapeToken character
+ * @param escapeToken the Dockerfile's escape character
  * @throws InstructionError `syntax` for a quote or brace without its end and for an unknown modifier; `failed` for
  *   `${x:?word}` if x is not set
  */

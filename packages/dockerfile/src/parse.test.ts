@@ -193,6 +193,7 @@ describe("parsing", () => {
     ["FROM a\nRUN --mount=tpye=cache b", 2, "unexpected key 'tpye'"],
     ["FROM a\nHEALTHCHECK x", 2, "unknown type 'x' in HEALTHCHECK"],
     ["FROM a\nHEALTHCHECK --interval=1 CMD a", 2, "is no duration"],
+    ["FROM a\nHEALTHCHECK --timeout=-5s CMD a", 2, "--timeout=-5s is less than 1ms"],
     ["FROM a\nONBUILD ONBUILD RUN a", 2, "chaining ONBUILD via ONBUILD isn't allowed"],
     ["FROM a\nONBUILD FROM a", 2, "FROM isn't allowed as an ONBUILD trigger"],
     ["FROM a\nRUN <<EOF\nx", 2, "unterminated heredoc"],

@@ -1,5 +1,5 @@
+import { parseGoDuration } from "@lifecycle/spec-types";
 import { parse as parseWithLibrary } from "docker-file-parser";
-import { parseDuration } from "./duration.ts";
 import { DockerfileError, InstructionError, type Place } from "./error.ts";
 import { type Flags, isOn, takeFlags } from "./flags.ts";
 import type { Heredoc } from "./heredoc.ts";
@@ -15,7 +15,7 @@ import type {
 } from "./instruction.ts";
 import { readLogicalLines } from "./logical-lines.ts";
 import { parseMount } from "./mount-flag.ts";
-import { splitWords } from "./words.ts";
+import { findUnquoted, splitWords } from "./words.ts";
 
 /**
  * Reads a Dockerfile.
@@ -226,15 +226,8 @@ function parsePairs(kind: string, text: string, escapeToken: string): Pair[] {
 
 /** Where the name of a pair ends: at the first `=` outside of quotes, or the first at all. */
 function equalsOf(word: string, escapeToken: string): number {
-  let quote = "";
-  for (let index = 0; index < word.length; index++) {
-    const character = word[index] ?? "";
-    if (character === escapeToken && quote !== "'") index++;
-    else if (quote === "" && character === "=") return index;
-    else if (quote === "" && (character === "'" || character === '"')) quote = character;
-    else if (character === quote) quote = "";
-  }
-  return word.indexOf("=");
+  const index = findUnquoted(word, /=/, escapeToken);
+  return index < word.length ? index : word.indexOf("=");
 }
 
 function parseCopy(
@@ -283,8 +276,9 @@ function parseHealthcheck(
   for (const [flag, field] of healthTimes) {
     const value = flags.get(flag)?.at(-1);
     if (value === undefined) continue;
-    const time = parseDuration(value);
-    if (time === undefined) throw new InstructionError("syntax", `--${flag}=${value} is no duration`);
+    const seconds = parseGoDuration(value);
+    if (seconds === undefined) throw new InstructionError("syntax", `--${flag}=${value} is no duration`);
+    const time = Math.round(seconds * 1e9);
     if (time !== 0 && time < 1e6) throw new InstructionError("syntax", `--${flag}=${value} is less than 1ms`);
     if (time !== 0) times[field] = time;
   }

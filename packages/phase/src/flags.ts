@@ -1,4 +1,4 @@
-import { formatGoDuration, parseGoDuration } from "./go-duration.ts";
+import { formatGoDuration, parseGoDuration } from "@lifecycle/spec-types";
 import { type Inputs, parseBoolean } from "./inputs.ts";
 
 /** The inputs whose type is `T`. */

@@ -1,7 +1,6 @@
-import { type ApiVersion, DEFAULTS, ENV } from "@lifecycle/spec-types";
+import { type ApiVersion, DEFAULTS, ENV, parseGoDuration } from "@lifecycle/spec-types";
 import { LifecycleError } from "./errors.ts";
 import { ExitCode } from "./exit-codes.ts";
-import { parseGoDuration } from "./go-duration.ts";
 
 /**
  * All that a platform can tell the lifecycle, over all phases and Platform APIs (platform.md, "Inputs" of each phase).

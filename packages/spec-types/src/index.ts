@@ -54,6 +54,7 @@ export { DEFAULTS, ENV, LAYERS_PLACEHOLDER, MODULE_ENV } from "./environment.ts"
 export { type ExtendArg, type ExtendConfig, parseExtendConfig, refuseReservedArgs } from "./extend-config-toml.ts";
 export { type ExtensionDescriptor, extensionTargets, parseExtensionDescriptor } from "./extension-toml.ts";
 export { FormatError, type FormatErrorDetails } from "./format-error.ts";
+export { formatGoDuration, parseGoDuration } from "./go-duration.ts";
 export { formatGroup, type Group, type GroupElement, parseGroup } from "./group-toml.ts";
 export {
   BASE_DISTRO_NAME_LABEL,
