@@ -1,10 +1,7 @@
 import { fingerprint, type RootFileSystem } from "@lifecycle/dockerfile";
 import { type BaseImage, baseFrom } from "@lifecycle/extender";
 import { type Image, linuxPlatform } from "@lifecycle/image";
-import { type Environment, failedTo, openImageAccess, openRegistry, type PhaseContext } from "@lifecycle/phase";
-
-/** What extending takes of a phase's context. */
-export type WorkerContext = Pick<PhaseContext, "inputs" | "env" | "logger" | "transfers" | "signal">;
+import { type Environment, failedTo, openImageAccess, openRegistry, type StoreContext } from "@lifecycle/phase";
 
 /**
  * The image that this container was started from: the one that the platform names (CNB_BUILD_IMAGE), else what can be
@@ -13,7 +10,7 @@ export type WorkerContext = Pick<PhaseContext, "inputs" | "env" | "logger" | "tr
  * @param home of the build user, whose programs leave files there
  */
 export async function buildImage(
-  context: WorkerContext,
+  context: StoreContext,
   root: RootFileSystem,
   home: string | undefined,
 ): Promise<BaseImage> {
@@ -25,12 +22,12 @@ export async function buildImage(
 }
 
 /** A builder that somebody made on this machine may be nowhere else. */
-async function openInDaemon(context: WorkerContext, name: string): Promise<Image | undefined> {
+async function openInDaemon(context: StoreContext, name: string): Promise<Image | undefined> {
   return context.inputs.useDaemon ? (await openImageAccess(context)).images.open(name) : undefined;
 }
 
 async function imageOfContainer(
-  { inputs, env, signal }: WorkerContext,
+  { inputs, env, signal }: StoreContext,
   root: RootFileSystem,
   home: string | undefined,
 ): Promise<BaseImage> {

@@ -26,11 +26,12 @@ import {
   LifecycleError,
   openImageAccess,
   openRegistry,
+  type StoreContext,
   shieldCredentials,
   stopOnSignals,
   TransferDisplay,
 } from "@lifecycle/phase";
-import { buildImage, type WorkerContext } from "./build-image.ts";
+import { buildImage } from "./build-image.ts";
 import { type ExtendAnswer, type ExtendRequest, parseRequest } from "./worker-protocol.ts";
 
 /** Where answers are written. */
@@ -107,7 +108,7 @@ class Worker {
     if (this.#extendedDir !== undefined) rmSync(this.#extendedDir, { recursive: true, force: true });
   }
 
-  async #extendBuild(request: ExtendRequest, context: WorkerContext): Promise<ExtendAnswer> {
+  async #extendBuild(request: ExtendRequest, context: StoreContext): Promise<ExtendAnswer> {
     requireContainer(context.env, "creator");
     const { inputs } = request;
     const { appDir, layersDir, platformDir, cacheDir, kanikoDir, launchCacheDir, layoutDir } = inputs;
@@ -131,7 +132,7 @@ class Worker {
     return { kind: "build", env: Object.fromEntries(envMap(changed)) };
   }
 
-  async #extendRun(request: ExtendRequest, context: WorkerContext): Promise<ExtendAnswer> {
+  async #extendRun(request: ExtendRequest, context: StoreContext): Promise<ExtendAnswer> {
     const { appDir, layersDir, platformDir, kanikoDir } = request.inputs;
     const cache = await this.#openCache(context);
     // The launch cache is creator's, and must not be root's.
@@ -162,7 +163,7 @@ class Worker {
 
   #extend(
     request: ExtendRequest,
-    context: WorkerContext,
+    context: StoreContext,
     base: BaseImage,
     root: RootFileSystem,
   ): Promise<ExtendedImage> {
@@ -176,7 +177,7 @@ class Worker {
   }
 
   /** In `/kaniko` where the platform mounts that, else in the cache directory, else for this build alone. */
-  async #openCache({ inputs, logger }: WorkerContext): Promise<ExtendCache> {
+  async #openCache({ inputs, logger }: StoreContext): Promise<ExtendCache> {
     const { kanikoDir, cacheDir, kanikoCacheTtl: timeToLive } = inputs;
     const kept = existsSync(kanikoDir) ? kanikoDir : cacheDir === "" ? undefined : join(cacheDir, "extensions");
     this.#cache ??= await openExtendCache({ kept, work: workPlace(), timeToLive }, logger);

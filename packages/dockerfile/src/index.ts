@@ -10,4 +10,4 @@ export type { SourceImage } from "./origin.ts";
 export { parseDockerfile } from "./parse.ts";
 export { RootFileSystem, type RootOptions, unpackLayer } from "./root-file-system.ts";
 export { type DockerfileKind, type ValidDockerfile, validateDockerfile } from "./validate.ts";
-export { envMap } from "./variables.ts";
+export { envMap, predefinedArgs } from "./variables.ts";

@@ -2,7 +2,7 @@ import type { ImageConfig } from "@lifecycle/image";
 import type { Lookup } from "./expand.ts";
 
 /** Build args that need no ARG: how programs reach the network. They are no part of what a layer is made from. */
-const proxyArgs = new Set(
+export const predefinedArgs: ReadonlySet<string> = new Set(
   ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"].flatMap((name) => [name, name.toLowerCase()]),
 );
 
@@ -34,7 +34,7 @@ export class BuildArgs {
   /** The args that programs see, without those that `env` has too. */
   visible(env: ReadonlyMap<string, string>): Map<string, string> {
     const found = new Map<string, string>();
-    for (const name of proxyArgs) {
+    for (const name of predefinedArgs) {
       const value = this.#given.get(name);
       if (value !== undefined && !this.#declared.has(name) && !env.has(name)) found.set(name, value);
     }
@@ -49,7 +49,7 @@ export class BuildArgs {
   relevant(env: ReadonlyMap<string, string>, command: string): [name: string, value: string][] {
     return [...this.visible(env)].filter(([name]) => {
       if (name === "build_id") return /\bbuild_id\b/.test(command);
-      return !proxyArgs.has(name) || this.#declared.has(name);
+      return !predefinedArgs.has(name) || this.#declared.has(name);
     });
   }
 }

@@ -1,8 +1,6 @@
 import {
   becomeUser,
-  ExitCode,
   type FlagName,
-  failedTo,
   type ImageAccess,
   openCache,
   openImageAccess,
@@ -11,6 +9,7 @@ import {
   readGroup,
   resolveInputs,
   runPhase,
+  takeImageArguments,
 } from "@lifecycle/phase";
 import { runExport } from "./run-export.ts";
 
@@ -55,12 +54,7 @@ const exporter: Phase<ImageAccess> = {
   },
 
   async resolve(context, args) {
-    const [outputImage, ...tags] = args;
-    if (outputImage === undefined) {
-      throw failedTo("parse arguments", "at least one image argument is required", ExitCode.invalidArgs);
-    }
-    context.inputs.outputImage = outputImage;
-    context.inputs.tags = tags;
+    takeImageArguments(context.inputs, args);
     await resolveInputs("export", context);
     if (context.inputs.useLayout) {
       context.guardExperimental("export to OCI layout format");

@@ -11,7 +11,7 @@ import {
 } from "@lifecycle/phase";
 import type { Analyzed, GroupElement, Report } from "@lifecycle/spec-types";
 import { messageOf } from "@lifecycle/syscall";
-import { exportCache } from "./cache.ts";
+import { type CacheOptions, exportCache } from "./cache.ts";
 import { exportImage } from "./export.ts";
 import { type ExtendedRunImage, hasExtended, readExtended } from "./extended-run-image.ts";
 import { startImage } from "./start-image.ts";
@@ -68,16 +68,7 @@ export async function runExport(
     saveReport(inputs.reportPath, report);
   };
   const cached = async (): Promise<void> => {
-    if (cache !== undefined) {
-      try {
-        await exportCache({ platformApi, logger, cache, factory, group, layersDir, signal });
-      } catch (error) {
-        signal.throwIfAborted();
-        logger.warn(`Failed to export cache: ${messageOf(error)}`);
-      } finally {
-        await cache.close();
-      }
-    }
+    if (cache !== undefined) await saveCache({ platformApi, logger, cache, factory, group, layersDir, signal });
   };
 
   if (inputs.parallelExport) {
@@ -87,6 +78,19 @@ export async function runExport(
   } else {
     await image();
     await cached();
+  }
+}
+
+/** Exports the cache, if it can be, and closes it. */
+async function saveCache(options: CacheOptions): Promise<void> {
+  const { cache, logger, signal } = options;
+  try {
+    await exportCache(options);
+  } catch (error) {
+    signal.throwIfAborted();
+    logger.warn(`Failed to export cache: ${messageOf(error)}`);
+  } finally {
+    await cache.close();
   }
 }
 

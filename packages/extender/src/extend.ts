@@ -6,6 +6,7 @@ import {
   applyDockerfile,
   type LayerCache,
   type LayerFile,
+  predefinedArgs,
   type RootFileSystem,
 } from "@lifecycle/dockerfile";
 import { Downloader, type History, type Image, type ImageConfig, isDigest, Proxies, Trust } from "@lifecycle/image";
@@ -172,7 +173,7 @@ async function apply(
       root,
       config: { ...config, created: undefined },
       buildArgs: {
-        ...proxyArgs(env),
+        ...predefinedArgsOf(env),
         ...Object.fromEntries(args.map(({ name, value }) => [name, value])),
         build_id: randomUUID(),
         user_id: userId,
@@ -207,15 +208,10 @@ function newHistory({ config }: Applied, before: ImageConfig, extensionId: strin
     .map(({ created_by = "" }) => ({ created_by: `Layer: '${created_by}', Created by extension: ${extensionId}` }));
 }
 
-/** How the network is reached, which every Dockerfile may know without asking. */
-function proxyArgs(env: Environment): Record<string, string> {
-  const names = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"];
-  return Object.fromEntries(
-    names
-      .flatMap((name) => [name, name.toLowerCase()])
-      .map((name): [string, string | undefined] => [name, env[name]])
-      .filter((entry): entry is [string, string] => entry[1] !== undefined),
-  );
+/** Of the environment, what every Dockerfile may know without asking. */
+function predefinedArgsOf(env: Environment): Record<string, string> {
+  const entries = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  return Object.fromEntries(entries.filter(([name]) => predefinedArgs.has(name)));
 }
 
 /** User and group of an image as its config has them; the group is empty if it has none. */

@@ -15,7 +15,7 @@ import { registryImages } from "./resolve-inputs.ts";
 import type { PhaseContext } from "./run-phase.ts";
 
 /** What opening stores takes of a phase's context. */
-type StoreContext = Pick<PhaseContext, "inputs" | "env" | "logger" | "transfers" | "signal">;
+export type StoreContext = Pick<PhaseContext, "inputs" | "env" | "logger" | "transfers" | "signal">;
 
 /** How often a daemon hears of us while nothing is asked of it, in milliseconds. */
 const pingInterval = 500;

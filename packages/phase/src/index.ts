@@ -4,13 +4,13 @@ export { failedTo, inContext, LifecycleError, whilst } from "./errors.ts";
 export { ExitCode } from "./exit-codes.ts";
 export * from "./files.ts";
 export type { FlagName } from "./flags.ts";
-export { type ImageAccess, openImageAccess, openRegistry, registryWith } from "./image-access.ts";
+export { type ImageAccess, openImageAccess, openRegistry, registryWith, type StoreContext } from "./image-access.ts";
 export type { Environment, Inputs } from "./inputs.ts";
 export { ConsoleLogger, type Logger } from "./logger.ts";
 export { openCache } from "./open-cache.ts";
 export { takePrepared } from "./prepared.ts";
 export { becomeUser, environmentForUser, isPrivileged, withoutPrivileges } from "./privileges.ts";
-export { requireArguments, resolveInputs } from "./resolve-inputs.ts";
+export { requireArguments, resolveInputs, takeImageArguments } from "./resolve-inputs.ts";
 export {
   type AccessCheck,
   accessChecker,

@@ -82,6 +82,19 @@ export function requireArguments(args: readonly string[], expected: number): voi
   throw failedTo("parse arguments", cause, ExitCode.invalidArgs);
 }
 
+/**
+ * Takes the names of the app image: the first argument, and tags, the others.
+ *
+ * @throws LifecycleError with exit code 3 if there is none
+ */
+export function takeImageArguments(inputs: Inputs, [outputImage, ...tags]: readonly string[]): void {
+  if (outputImage === undefined) {
+    throw failedTo("parse arguments", "at least one image argument is required", ExitCode.invalidArgs);
+  }
+  inputs.outputImage = outputImage;
+  inputs.tags = tags;
+}
+
 const belowLayers = [
   "analyzedPath",
   "extendedDir",

@@ -14,9 +14,6 @@ it("says why a run image cannot be read, to who debugs", async () => {
     logger,
     transfers: new TransferDisplay(logger, undefined),
     signal: AbortSignal.timeout(60_000),
-    verifyBuildpackApi: () => {},
-    verifyApisOf: () => {},
-    guardExperimental: () => {},
   });
   expect(await canRead("Not a name")).toBe(false);
   expect(lines).toEqual([expect.stringMatching(/^Not a name cannot be read: could not parse reference: Not a name: /)]);

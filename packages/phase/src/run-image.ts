@@ -4,10 +4,9 @@ import { messageOf } from "@lifecycle/syscall";
 import { LifecycleError } from "./errors.ts";
 import { ExitCode } from "./exit-codes.ts";
 import { readBuildMetadata, readRun, readStack } from "./files.ts";
-import { openRegistry } from "./image-access.ts";
+import { openRegistry, type StoreContext } from "./image-access.ts";
 import type { Inputs } from "./inputs.ts";
 import type { Logger } from "./logger.ts";
-import type { PhaseContext } from "./run-phase.ts";
 
 /** Whether an image may be read. */
 export type AccessCheck = (image: string) => Promise<boolean>;
@@ -20,7 +19,7 @@ const patienceWithMirrors = 10_000;
  *
  * @param patience after how many milliseconds without an answer an image counts as not readable
  */
-export function accessChecker(context: PhaseContext, patience: number = patienceWithMirrors): AccessCheck {
+export function accessChecker(context: StoreContext, patience: number = patienceWithMirrors): AccessCheck {
   const { inputs } = context;
   if (inputs.useDaemon || inputs.useLayout) {
     return () => Promise.resolve(true);

@@ -9,6 +9,7 @@ import {
   type Phase,
   resolveInputs,
   runPhase,
+  takeImageArguments,
   writeReport,
 } from "@lifecycle/phase";
 import { findRunImage, rebase } from "./rebase.ts";
@@ -31,18 +32,13 @@ const rebaser: Phase<ImageAccess> = {
   },
 
   async resolve(context, args) {
-    const [outputImage, ...tags] = args;
-    if (outputImage === undefined) {
-      throw failedTo("parse arguments", "at least one image argument is required", ExitCode.invalidArgs);
-    }
     const { inputs } = context;
-    inputs.outputImage = outputImage;
-    inputs.tags = tags;
+    takeImageArguments(inputs, args);
     // other phases' inputs, which platforms may set for all of them
     inputs.useLayout = false;
     inputs.launchCacheDir = "";
     await resolveInputs("rebase", context);
-    inputs.previousImage ||= outputImage;
+    inputs.previousImage ||= inputs.outputImage;
   },
 
   async privileges(context) {
