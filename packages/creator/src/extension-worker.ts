@@ -2,8 +2,14 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, createReadStream } from "node:fs";
 import { createInterface, type Interface } from "node:readline";
 import { adoptOrphans, killAll, openPipe } from "@lifecycle/buildpack";
-import { ExitCode, LifecycleError } from "@lifecycle/phase";
-import { type ExtendAnswer, type ExtendRequest, formatRequest } from "./worker-protocol.ts";
+import { ExitCode, failedTo, LifecycleError } from "@lifecycle/phase";
+import {
+  type ExtendAnswer,
+  type ExtendInputs,
+  type ExtendRequest,
+  type ExtendResults,
+  formatRequest,
+} from "./worker-protocol.ts";
 
 /** The argument by which the multi-call executable becomes the worker. */
 const WORKER_COMMAND = "extend-for-creator";
@@ -56,19 +62,18 @@ export class ExtensionWorker {
    * @returns the variables that are to be set from now on
    * @throws LifecycleError with exit code 102
    */
-  async extendBuildImage(request: Omit<ExtendRequest, "kind" | "runImage">): Promise<Readonly<Record<string, string>>> {
-    const answer = await this.#ask({ ...request, kind: "build", runImage: "" });
-    return answer.kind === "build" ? answer.env : {};
+  async extendBuildImage(inputs: ExtendInputs): Promise<Readonly<Record<string, string>>> {
+    return (await this.#ask({ ...inputs, kind: "build" })).env;
   }
 
   /**
    * Extends the run image.
+   * @param runImage what the store that the app image goes to knows it by
    * @returns the directory that has the extended image as `run/<digest>`, until `close` is called
    * @throws LifecycleError with exit code 102
    */
-  async extendRunImage(request: Omit<ExtendRequest, "kind">): Promise<string> {
-    const answer = await this.#ask({ ...request, kind: "run" });
-    return answer.kind === "run" ? answer.extendedDir : "";
+  async extendRunImage(inputs: ExtendInputs, runImage: string): Promise<string> {
+    return (await this.#ask({ ...inputs, kind: "run", runImage })).extendedDir;
   }
 
   /** Stops all other processes that came of this one, such as what a bin/detect left running. */
@@ -83,17 +88,16 @@ export class ExtensionWorker {
     this.#lines.close();
   }
 
-  async #ask(request: ExtendRequest): Promise<ExtendAnswer> {
+  async #ask<Kind extends ExtendRequest["kind"]>(
+    request: ExtendRequest & { readonly kind: Kind },
+  ): Promise<ExtendResults[Kind]> {
     this.#process.stdin?.write(formatRequest(request));
     const line = await this.#answers.next();
     if (line.done === true) {
-      throw new LifecycleError(
-        `failed to extend ${request.kind} image: the process that does it has ended`,
-        ExitCode.extendError,
-      );
+      throw failedTo(`extend ${request.kind} image`, "the process that does it has ended", ExitCode.extendError);
     }
-    const answer = JSON.parse(line.value) as ExtendAnswer;
-    if (answer.kind === "failed") throw new LifecycleError(answer.message, answer.exitCode);
-    return answer;
+    const answer = JSON.parse(line.value) as ExtendAnswer<ExtendResults[Kind]>;
+    if ("failure" in answer) throw new LifecycleError(answer.failure, answer.exitCode);
+    return answer.result;
   }
 }

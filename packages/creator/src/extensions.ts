@@ -83,12 +83,12 @@ export async function extendImages(
   { toExtend, analyzed }: Generated,
 ): Promise<Environment> {
   const { inputs, logger, env } = context;
-  const request = { inputs, extensions: group.groupExtensions };
+  const extendInputs = { inputs, extensions: group.groupExtensions };
   let changed: Readonly<Record<string, string>> = {};
   for (const kind of toExtend) {
     logger.phase(`EXTENDING (${kind.toUpperCase()})`);
-    if (kind === "build") changed = await worker.extendBuildImage(request);
-    else inputs.extendedDir = await worker.extendRunImage({ ...request, runImage: analyzed.runImage?.reference ?? "" });
+    if (kind === "build") changed = await worker.extendBuildImage(extendInputs);
+    else inputs.extendedDir = await worker.extendRunImage(extendInputs, analyzed.runImage?.reference ?? "");
   }
   return { ...env, ...changed };
 }

@@ -32,7 +32,14 @@ import {
   TransferDisplay,
 } from "@lifecycle/phase";
 import { buildImage } from "./build-image.ts";
-import { type ExtendAnswer, type ExtendRequest, parseRequest } from "./worker-protocol.ts";
+import {
+  type ExtendAnswer,
+  type ExtendBuildRequest,
+  type ExtendRequest,
+  type ExtendResults,
+  type ExtendRunRequest,
+  parseRequest,
+} from "./worker-protocol.ts";
 
 /** Where answers are written. */
 const answersFd = 3;
@@ -93,13 +100,13 @@ class Worker {
     const transfers = new TransferDisplay(logger, process.stdout.isTTY ? process.stdout : undefined);
     const context = { inputs: request.inputs, env: process.env, logger, transfers, signal: this.#signal };
     try {
-      return request.kind === "build"
-        ? await this.#extendBuild(request, context)
-        : await this.#extendRun(request, context);
+      const result =
+        request.kind === "build" ? await this.#extendBuild(request, context) : await this.#extendRun(request, context);
+      return { result };
     } catch (error) {
       const isTold = error instanceof LifecycleError && error.exitCode === ExitCode.extendError;
       const failure = isTold ? error : failedTo(`extend ${request.kind} image`, error, ExitCode.extendError);
-      return { kind: "failed", message: failure.message, exitCode: failure.exitCode };
+      return { failure: failure.message, exitCode: failure.exitCode };
     }
   }
 
@@ -108,7 +115,7 @@ class Worker {
     if (this.#extendedDir !== undefined) rmSync(this.#extendedDir, { recursive: true, force: true });
   }
 
-  async #extendBuild(request: ExtendRequest, context: StoreContext): Promise<ExtendAnswer> {
+  async #extendBuild(request: ExtendBuildRequest, context: StoreContext): Promise<ExtendResults["build"]> {
     requireContainer(context.env, "creator");
     const { inputs } = request;
     const { appDir, layersDir, platformDir, cacheDir, kanikoDir, launchCacheDir, layoutDir } = inputs;
@@ -126,13 +133,13 @@ class Worker {
     const root = new RootFileSystem({ directory: "/", ignored, identity: "" });
     const base = await buildImage(context, root, homeOf(inputs.uid));
     root.key = rootIdentity(base);
-    const extended = await this.#extend(request, context, base, root);
+    const extended = await extendWith(cache, request, context, base, root);
     const before = new Set(base.config.config.Env);
     const changed = (extended.config.config.Env ?? []).filter((entry) => !before.has(entry));
-    return { kind: "build", env: Object.fromEntries(envMap(changed)) };
+    return { env: Object.fromEntries(envMap(changed)) };
   }
 
-  async #extendRun(request: ExtendRequest, context: StoreContext): Promise<ExtendAnswer> {
+  async #extendRun(request: ExtendRunRequest, context: StoreContext): Promise<ExtendResults["run"]> {
     const { appDir, layersDir, platformDir, kanikoDir } = request.inputs;
     const cache = await this.#openCache(context);
     // The launch cache is creator's, and must not be root's.
@@ -150,30 +157,15 @@ class Worker {
       prepare: () => unpackImage(image, request.runImage, (layer) => root.unpackLayer(layer, this.#signal)),
     });
     try {
-      const extended = await this.#extend(request, context, base, root);
+      const extended = await extendWith(cache, request, context, base, root);
       this.#extendedDir ??= mkdtempSync(join(tmpdir(), "lifecycle-extended-"));
       chmodSync(this.#extendedDir, 0o755);
       const manifest = base.manifest ?? manifestOf(base.config);
       await writeExtended(manifest, extended, this.#extendedDir, context.logger, this.#signal);
-      return { kind: "run", extendedDir: this.#extendedDir };
+      return { extendedDir: this.#extendedDir };
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
-  }
-
-  #extend(
-    request: ExtendRequest,
-    context: StoreContext,
-    base: BaseImage,
-    root: RootFileSystem,
-  ): Promise<ExtendedImage> {
-    const cache = this.#cache;
-    if (cache === undefined) throw new Error("no cache was opened");
-    const { layers, mountCaches, workDirectory } = cache;
-    const { kind, extensions, inputs } = request;
-    const openImage = async (reference: string) => (await openRegistry(context, [reference])).open(reference);
-    const how = { openImage, kind, extensions, base, root, cache: layers, mountCaches, workDirectory };
-    return extend({ ...inputs, ...context, ...how, helper: EXEC_HELPER });
   }
 
   /** In `/kaniko` where the platform mounts that, else in the cache directory, else for this build alone. */
@@ -183,6 +175,26 @@ class Worker {
     this.#cache ??= await openExtendCache({ kept, work: workPlace(), timeToLive }, logger);
     return this.#cache;
   }
+}
+
+function extendWith(
+  cache: ExtendCache,
+  { kind, extensions, inputs }: ExtendRequest,
+  context: StoreContext,
+  base: BaseImage,
+  root: RootFileSystem,
+): Promise<ExtendedImage> {
+  return extend({
+    ...inputs,
+    ...context,
+    kind,
+    extensions,
+    base,
+    root,
+    cache,
+    openImage: async (reference) => (await openRegistry(context, [reference])).open(reference),
+    helper: EXEC_HELPER,
+  });
 }
 
 /** A manifest for an image in a daemon, which has none: with the layers as the config knows them. */

@@ -64,9 +64,9 @@ describe.skipIf(process.getuid?.() !== 0)("extending", () => {
       writeFileSync(join(directory, `generated/test_${index}/${kind}.Dockerfile`), START + body);
     }
     const places = { kept: join(directory, "kaniko"), work: directory, timeToLive: 60 };
-    const { layers: cache, ...rest } = await openExtendCache(places, logger);
+    const cache = await openExtendCache(places, logger);
     return extend({
-      ...{ kind, base, cache, ...rest, logger, signal, noColor: true, env: {}, helper: [] },
+      ...{ kind, base, cache, logger, signal, noColor: true, env: {}, helper: [] },
       ...{ appDir: join(directory, "app"), generatedDir: join(directory, "generated") },
       platformApi: ApiVersion.parse("0.13"),
       extensions: bodies.map((_, index) => ({ id: `test/${index}`, version: "1" })),

@@ -4,7 +4,6 @@ import { descriptorOutput, lineOutput } from "@lifecycle/buildpack";
 import {
   type Applied,
   applyDockerfile,
-  type LayerCache,
   type LayerFile,
   predefinedArgs,
   type RootFileSystem,
@@ -22,6 +21,7 @@ import {
 } from "@lifecycle/phase";
 import { type GroupElement, REBASABLE_LABEL } from "@lifecycle/spec-types";
 import type { BaseImage } from "./base-image.ts";
+import type { ExtendCache } from "./extend-cache.ts";
 import { digestOfImage, extendedManifest } from "./extended-manifest.ts";
 import { type ExtendKind, type ExtensionDockerfile, findDockerfiles } from "./find-dockerfiles.ts";
 import { layerHistory } from "./history.ts";
@@ -36,11 +36,7 @@ export type ExtendOptions = Pick<Inputs, "appDir" | "generatedDir" | "noColor" |
     readonly base: BaseImage;
     /** Holds the base image and is changed in place. */
     readonly root: RootFileSystem;
-    readonly cache: LayerCache;
-    /** Where the caches of `RUN --mount=type=cache` are kept. */
-    readonly mountCaches: string;
-    /** A private directory for what lasts as long as this. */
-    readonly workDirectory: string;
+    readonly cache: ExtendCache;
     /** Finds an image that `COPY --from` names. */
     readonly openImage: (reference: string) => Promise<Image | undefined>;
     /** The program and first arguments that call `execInRoot` with the path that follows. */
@@ -113,7 +109,7 @@ async function applyAll(
   const [originalUser] = userOf(config);
   // What the base image says of itself does not count.
   let rebasable = true;
-  const others = new OtherImages(options.openImage, join(options.workDirectory, "images"), options.signal);
+  const others = new OtherImages(options.openImage, join(options.cache.workDirectory, "images"), options.signal);
   for (const each of dockerfiles) {
     const [userBefore] = userOf(config);
     const applied = await whilst("applying Dockerfile to image", () => apply(options, each, config, digest, others));
@@ -158,7 +154,7 @@ async function apply(
   digest: string,
   others: OtherImages,
 ): Promise<Applied> {
-  const { kind, root, cache, mountCaches, workDirectory, helper, env, signal, logger, noColor } = options;
+  const { kind, root, cache, helper, env, signal, logger, noColor } = options;
   const [userId, groupId] = userOf(config);
   const baseImage = `base@${digest}`;
   logger.info(`Applying ${kind}.Dockerfile of ${extensionId}`, { extension: extensionId });
@@ -182,12 +178,12 @@ async function apply(
       },
       context: contextDir,
       ignoreFile: `${path}.dockerignore`,
-      cache,
-      mountCaches,
+      cache: cache.layers,
+      mountCaches: cache.mountCaches,
       onlyRoot: kind === "build",
       helper,
       downloader,
-      workDirectory,
+      workDirectory: cache.workDirectory,
       output: (chunk) => output.write(chunk),
       openImage: async (reference) => (reference === baseImage ? root.asImage(signal) : others.open(reference)),
       log: (line) => logger.info(line, { extension: extensionId }),

@@ -180,9 +180,7 @@ async function extendRoot(
         extensions: group.groupExtensions,
         base,
         root: new RootFileSystem({ directory: "/", ignored, identity: rootIdentity(base) }),
-        cache: cache.layers,
-        mountCaches: cache.mountCaches,
-        workDirectory: cache.workDirectory,
+        cache,
         openImage: async (name) => (await openRegistry(context, [name])).open(name),
         helper: EXEC_HELPER,
       });
