@@ -9,9 +9,8 @@ import { join } from "node:path";
 import { parseReport } from "@lifecycle/spec-types";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeCertificates } from "./harness/certificates.ts";
-import { startDockerDaemon } from "./harness/docker-daemon.ts";
+import { type LocalDaemon, startDaemon } from "./harness/local-daemon.ts";
 import { PHASE_USER, PhaseRunner } from "./harness/phase-runner.ts";
-import { startPodman } from "./harness/podman.ts";
 import { requireServer } from "./harness/require-server.ts";
 import { mustRun, type Outcome, run } from "./harness/run.ts";
 import { sampleStack } from "./harness/sample-builder.ts";
@@ -37,37 +36,16 @@ ls -l /proc/self/fd
 /** Bytes of the kept layer's file. */
 const KEPT = 8 * 2 ** 20;
 
-/** What tests need of a daemon's own client. */
-interface Client {
-  readonly socket: string;
-  run(...args: string[]): Promise<string>;
-  /** Flags of `run` that this machine's containers need. */
-  readonly runFlags: readonly string[];
-  stop(): Promise<void>;
-}
-
 interface Inspected {
   Id: string;
   RootFS: { Layers: string[] };
   Config: { Env: string[]; User: string; Entrypoint: string[]; WorkingDir: string; Labels: Record<string, string> };
 }
 
-const clients: Record<"docker" | "podman", () => Promise<Client>> = {
-  docker: async () => {
-    const { socket, docker, stop } = await startDockerDaemon();
-    return { socket, run: docker, runFlags: ["--network=none"], stop };
-  },
-  podman: async () => {
-    const { socket, podman, stop } = await startPodman();
-    const limits = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"];
-    return { socket, run: podman, runFlags: ["--network=host", ...limits], stop };
-  },
-};
-
 describe.runIf(requireServer("dockerd", "podman", "skopeo", "openssl")).each(["docker", "podman"] as const)(
   "%s",
   (kind) => {
-    let client: Client;
+    let client: LocalDaemon;
     let runner: PhaseRunner;
     let proxy: SocketProxy;
     let dir: string;
@@ -75,7 +53,7 @@ describe.runIf(requireServer("dockerd", "podman", "skopeo", "openssl")).each(["d
 
     beforeAll(async () => {
       dir = await mkdtemp(join(tmpdir(), "daemon-"));
-      client = await clients[kind]();
+      client = await startDaemon(kind);
       proxy = await startSocketProxy(client.socket, { path: join(dir, "proxy.sock") });
       const archive = join(dir, "run.tar");
       const { run } = await sampleStack();

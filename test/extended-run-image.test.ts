@@ -7,9 +7,8 @@ import { gzipSync } from "node:zlib";
 import { parseAnalyzed } from "@lifecycle/spec-types";
 import { create } from "tar";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { startDockerDaemon } from "./harness/docker-daemon.ts";
+import { type LocalDaemon, startDaemon } from "./harness/local-daemon.ts";
 import { PHASE_USER, PhaseRunner } from "./harness/phase-runner.ts";
-import { startPodman } from "./harness/podman.ts";
 import { type Registry, startRegistry } from "./harness/registry.ts";
 import { requireRoot, requireServer } from "./harness/require-server.ts";
 import { mustRun, type Outcome } from "./harness/run.ts";
@@ -356,16 +355,10 @@ describe.runIf(canRun)("exporter, of an extended run image", () => {
 describe.runIf(canRun && requireServer("dockerd", "podman")).each(["docker", "podman"] as const)(
   "exporter, of an extended run image in %s",
   (kind) => {
-    let daemon: { readonly socket: string; run(...args: string[]): Promise<string>; stop(): Promise<void> };
+    let daemon: LocalDaemon;
 
     beforeAll(async () => {
-      if (kind === "docker") {
-        const { socket, docker, stop } = await startDockerDaemon();
-        daemon = { socket, run: docker, stop };
-      } else {
-        const { socket, podman, stop } = await startPodman();
-        daemon = { socket, run: podman, stop };
-      }
+      daemon = await startDaemon(kind);
     });
 
     afterAll(() => daemon?.stop());

@@ -3,9 +3,8 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { startDockerDaemon } from "./harness/docker-daemon.ts";
+import { type LocalDaemon, startDaemon } from "./harness/local-daemon.ts";
 import { PHASE_USER, PhaseRunner } from "./harness/phase-runner.ts";
-import { startPodman } from "./harness/podman.ts";
 import { type Registry, type RegistryOptions, startRegistry } from "./harness/registry.ts";
 import { requireServer } from "./harness/require-server.ts";
 import { mustRun, type Outcome } from "./harness/run.ts";
@@ -368,18 +367,12 @@ describe.runIf(canRun)("rebaser", () => {
 });
 
 describe.runIf(canRun && requireServer("dockerd", "podman")).each(["docker", "podman"] as const)("%s", (kind) => {
-  let daemon: { readonly socket: string; run(...args: string[]): Promise<string>; stop(): Promise<void> };
+  let daemon: LocalDaemon;
   let work: string;
 
   beforeAll(async () => {
     work = await mkdtemp(join(tmpdir(), "rebase-"));
-    if (kind === "docker") {
-      const { socket, docker, stop } = await startDockerDaemon();
-      daemon = { socket, run: docker, stop };
-    } else {
-      const { socket, podman, stop } = await startPodman();
-      daemon = { socket, run: podman, stop };
-    }
+    daemon = await startDaemon(kind);
   });
 
   afterAll(async () => {

@@ -9,7 +9,7 @@ import { type ContainerOptions, type RunningContainer, runContainer, startContai
 import { type DockerDaemon, startDockerDaemon } from "./docker-daemon.ts";
 import { type Registry, startRegistry } from "./registry.ts";
 import { mustRun, type Outcome } from "./run.ts";
-import { BUILD_USER, giveToBuildUser, makeVolumes, unpackLifecycle, type Volumes } from "./sample-builder.ts";
+import { BUILD_USER, giveToBuildUser, makeVolumes, mountsOf, unpackLifecycle, type Volumes } from "./sample-builder.ts";
 import { copyImage } from "./skopeo.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
@@ -50,7 +50,6 @@ export class ExtensionBuild {
   /** A container's options for an executable, whatever becomes of it. */
   options(command: readonly string[], { as = "user", image = this.#builder.buildImage, ...rest }: PhaseOptions = {}) {
     const [name, ...args] = command;
-    const { volumes } = this;
     return {
       image,
       command: [`/cnb/lifecycle/${name}`, ...args],
@@ -66,13 +65,7 @@ export class ExtensionBuild {
         ...rest.env,
       },
       mounts: {
-        "/cnb/lifecycle": `${this.#builder.lifecycle}:ro`,
-        "/cnb/buildpacks": `${volumes.buildpacks}:ro`,
-        "/workspace": volumes.workspace,
-        "/layers": volumes.layers,
-        "/platform": volumes.platform,
-        "/cache": volumes.cache,
-        "/files": volumes.work,
+        ...mountsOf(this.volumes, this.#builder.lifecycle),
         ...(this.kaniko !== undefined && { "/kaniko": this.kaniko }),
         ...rest.mounts,
       },

@@ -128,18 +128,22 @@ export async function makeBuilder(daemon: DockerDaemon, lifecycle?: string): Pro
           CNB_NO_COLOR: "true",
           ...options.env,
         },
-        mounts: {
-          "/cnb/lifecycle": `${unpacked}:ro`,
-          "/cnb/buildpacks": `${volumes.buildpacks}:ro`,
-          "/workspace": volumes.workspace,
-          "/layers": volumes.layers,
-          "/platform": volumes.platform,
-          "/cache": volumes.cache,
-          "/files": volumes.work,
-          ...options.mounts,
-        },
+        mounts: { ...mountsOf(volumes, unpacked), ...options.mounts },
       }),
     remove: () => rm(directory, { recursive: true, force: true }),
+  };
+}
+
+/** Where phases find the volumes of a build and the lifecycle. */
+export function mountsOf(volumes: Volumes, lifecycle: string) {
+  return {
+    "/cnb/lifecycle": `${lifecycle}:ro`,
+    "/cnb/buildpacks": `${volumes.buildpacks}:ro`,
+    "/workspace": volumes.workspace,
+    "/layers": volumes.layers,
+    "/platform": volumes.platform,
+    "/cache": volumes.cache,
+    "/files": volumes.work,
   };
 }
 
