@@ -151,7 +151,7 @@ async function runInOrder(
     // of an earlier build, where the platform keeps the layers directory
     rmSync(ownDir, { recursive: true, force: true });
     const dir = await generateWith(extension, asked, ownDir, inputs, logger);
-    dockerfiles.push(...readGenerated(extension, dir, logger));
+    dockerfiles.push(...(await readGenerated(extension, dir, logger)));
     if (inPlace && dir !== ownDir) placeWhole(dir, ownDir);
     plan = withoutMet(
       plan,

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { type Extension, type Logger, readOutputFile } from "@lifecycle/buildpack";
 import { type DockerfileKind, isBuildContext, parseDockerfile, validateDockerfile } from "@lifecycle/dockerfile";
+import { whilst } from "@lifecycle/phase";
 import { parseExtendConfig, refuseReservedArgs } from "@lifecycle/spec-types";
-import { messageOf } from "@lifecycle/syscall";
 
 /** A Dockerfile that an extension generated. */
 export interface GeneratedDockerfile {
@@ -31,11 +31,11 @@ export const CONTEXTS: readonly string[] = [sharedContext, ...imageContexts];
  * @returns the run.Dockerfile, then the build.Dockerfile, as far as they are there
  * @throws Error for what the spec does not allow
  */
-export function readGenerated(extension: Extension, dir: string, logger: Logger): GeneratedDockerfile[] {
-  checkExtendConfig(join(dir, EXTEND_CONFIG));
+export async function readGenerated(extension: Extension, dir: string, logger: Logger): Promise<GeneratedDockerfile[]> {
+  await checkExtendConfig(join(dir, EXTEND_CONFIG));
   const dockerfiles: GeneratedDockerfile[] = [];
   for (const kind of ["run", "build"] as const) {
-    const dockerfile = readDockerfile(extension, dir, kind, logger);
+    const dockerfile = await readDockerfile(extension, dir, kind, logger);
     if (dockerfile === undefined) continue;
     dockerfiles.push(dockerfile);
     logger.debug(`Found ${kind}.Dockerfile for processing`);
@@ -44,8 +44,8 @@ export function readGenerated(extension: Extension, dir: string, logger: Logger)
   return dockerfiles;
 }
 
-function checkExtendConfig(path: string): void {
-  const config = inContext("reading extend config", () => {
+async function checkExtendConfig(path: string): Promise<void> {
+  const config = await whilst("reading extend config", () => {
     const text = readOutputFile(path);
     return text === undefined ? undefined : parseExtendConfig(text, path);
   });
@@ -57,24 +57,16 @@ function readDockerfile(
   dir: string,
   kind: DockerfileKind,
   logger: Logger,
-): GeneratedDockerfile | undefined {
+): Promise<GeneratedDockerfile | undefined> {
   const path = join(dir, `${kind}.Dockerfile`);
   const extensionId = extension.info.id;
-  return inContext(`failed to parse ${kind}.Dockerfile for extension ${extensionId}`, () => {
+  return whilst(`failed to parse ${kind}.Dockerfile for extension ${extensionId}`, () => {
     const text = readOutputFile(path);
     if (text === undefined) return undefined;
     const { withBase, extend, warnings } = validateDockerfile(parseDockerfile(text, path), kind);
     for (const warning of warnings) logger.warn(warning);
     return { kind, extensionId, path, withBase, extend };
   });
-}
-
-function inContext<T>(doing: string, step: () => T): T {
-  try {
-    return step();
-  } catch (error) {
-    throw new Error(`${doing}: ${messageOf(error)}`, { cause: error });
-  }
 }
 
 function checkContexts(dir: string, logger: Logger): void {

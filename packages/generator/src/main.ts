@@ -1,7 +1,6 @@
 import {
   ExitCode,
   failedTo,
-  inContext,
   type Phase,
   type PhaseContext,
   readGroup,
@@ -9,6 +8,7 @@ import {
   requireArguments,
   resolveInputs,
   runPhase,
+  whilst,
   withoutPrivileges,
 } from "@lifecycle/phase";
 import type { Group, Plan } from "@lifecycle/spec-types";
@@ -29,7 +29,7 @@ const generator: Phase<void> = {
 
   async execute(context) {
     const { inputs, logger } = context;
-    const { group, plan } = readDetected(context);
+    const { group, plan } = await readDetected(context);
     const extensions = group.groupExtensions;
     if (extensions.length === 0) {
       logger.debug("No image extensions in the group");
@@ -43,20 +43,12 @@ const generator: Phase<void> = {
 };
 
 /** What the detector left. */
-function readDetected({ inputs }: PhaseContext): { group: Group; plan: Plan } {
+async function readDetected({ inputs }: PhaseContext): Promise<{ group: Group; plan: Plan }> {
   try {
-    const group = during("reading group", () => readGroup(inputs.groupPath));
-    return { group, plan: during("reading plan", () => readPlan(inputs.planPath)) };
+    const group = await whilst("reading group", () => readGroup(inputs.groupPath));
+    return { group, plan: await whilst("reading plan", () => readPlan(inputs.planPath)) };
   } catch (error) {
     throw failedTo("initialize generator", error, ExitCode.failed);
-  }
-}
-
-function during<T>(doing: string, step: () => T): T {
-  try {
-    return step();
-  } catch (error) {
-    throw inContext(doing, error);
   }
 }
 
