@@ -1,9 +1,9 @@
 import { createHash, type Hash } from "node:crypto";
-import { closeSync, openSync, readdirSync, readlinkSync, readSync, type Stats } from "node:fs";
-import { setImmediate } from "node:timers/promises";
-import { type BytePath, childPath, fromLatin1, toBytePath } from "@lifecycle/layers";
+import { closeSync, openSync, readlinkSync, readSync, type Stats } from "node:fs";
+import { type BytePath, toBytePath } from "@lifecycle/layers";
 import type { RootFileSystem } from "./root-file-system.ts";
 import type { RootPaths } from "./root-paths.ts";
+import { walkRoot } from "./walk-root.ts";
 
 /**
  * What says which packages are installed. It is read, since reproducible images give all files the same time, and two
@@ -21,9 +21,6 @@ const packageDatabases = [
 /** What containers of one image do not have in common. */
 const ofContainers = ["/.dockerenv", "/run", "/tmp", "/var/run", "/var/tmp"];
 
-/** How many paths are looked at before other work gets its turn. */
-const turnLength = 5000;
-
 const chunkSize = 1 << 16;
 
 /**
@@ -40,20 +37,12 @@ export async function fingerprint(
 ): Promise<string> {
   const left = new Set([...ofContainers, ...passedOver].map((path) => paths.resolve(toBytePath(path))));
   const hash = createHash("sha256");
-  ignored.refresh();
-  const open: BytePath[] = [toBytePath("/")];
-  let looks = 0;
-  for (let directory = open.pop(); directory !== undefined; directory = open.pop()) {
-    for (const name of readdirSync(paths.file(directory), { encoding: "latin1" }).sort()) {
-      if (++looks % turnLength === 0) await setImmediate();
-      signal?.throwIfAborted();
-      const path = childPath(directory, fromLatin1(name));
-      const stats = left.has(path) || ignored.begins(path) ? undefined : paths.find(path);
-      if (stats === undefined) continue;
-      hash.update(describe(paths, path, stats));
-      if (stats.isDirectory()) open.push(path);
-    }
-  }
+  const visit = (path: BytePath, stats: Stats): boolean => {
+    if (left.has(path)) return false;
+    hash.update(describe(paths, path, stats));
+    return true;
+  };
+  await walkRoot(paths, ignored, visit, { sorted: true, signal });
   for (const path of packageDatabases) addContents(hash, paths, paths.resolve(path));
   return hash.digest("hex");
 }

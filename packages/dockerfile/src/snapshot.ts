@@ -1,5 +1,5 @@
-import { type BigIntStats, lstatSync, readdirSync, type Stats } from "node:fs";
-import { setImmediate, setTimeout } from "node:timers/promises";
+import { type BigIntStats, lstatSync, type Stats } from "node:fs";
+import { setTimeout } from "node:timers/promises";
 import {
   type BytePath,
   childPath,
@@ -8,12 +8,12 @@ import {
   fromLatin1,
   parentPath,
   type TarEntry,
-  toBytePath,
   toText,
 } from "@lifecycle/layers";
 import { InstructionError } from "./error.ts";
 import type { IgnoredPaths } from "./ignored-paths.ts";
 import type { RootPaths } from "./root-paths.ts";
+import { walkRoot } from "./walk-root.ts";
 import { readXattrs, type Xattrs } from "./xattrs.ts";
 
 /** What is remembered of a path. A file whose inode and change time are these is the same, down to its last byte. */
@@ -34,9 +34,6 @@ interface Known {
 
 /** Milliseconds that the kernel's clock for change times may lag behind. */
 const clockStep = 20;
-
-/** How many paths are looked at before other work gets its turn. */
-const turnLength = 5000;
 
 const typeMask = 0o170000;
 const directoryType = 0o040000;
@@ -131,22 +128,12 @@ export class Snapshot {
   }
 
   async #scan(signal: AbortSignal | undefined): Promise<Map<BytePath, Known>> {
-    this.#ignored.refresh();
     const found = new Map<BytePath, Known>();
-    const open: BytePath[] = [toBytePath("/")];
-    let looks = 0;
-    for (let directory = open.pop(); directory !== undefined; directory = open.pop()) {
-      for (const name of readdirSync(this.#root.file(directory), { encoding: "latin1" })) {
-        if (++looks % turnLength === 0) await setImmediate();
-        signal?.throwIfAborted();
-        const path = childPath(directory, fromLatin1(name));
-        if (this.#ignored.begins(path)) continue;
-        const stats = this.#root.find(path);
-        if (stats === undefined) continue;
-        found.set(path, this.#look(path, stats));
-        if (stats.isDirectory()) open.push(path);
-      }
-    }
+    const visit = (path: BytePath, stats: Stats): boolean => {
+      found.set(path, this.#look(path, stats));
+      return true;
+    };
+    await walkRoot(this.#root, this.#ignored, visit, { signal });
     return found;
   }
 
