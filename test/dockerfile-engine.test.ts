@@ -383,7 +383,7 @@ describe.runIf(requireRoot("changing roots"))("applying Dockerfiles to a directo
           await job(instructions, { cache: full, onlyRoot: true }),
           await job(instructions, { cache: full }),
         );
-        const warning = `Not caching this step: layers cannot be written to ${full}: ENOSPC: no space left on device, write`;
+        const warning = `Not caching this step: layers cannot be written to ${full}: ENOSPC: no space left on device`;
         expect([elsewhere?.error, elsewhere?.layers.length, elsewhere?.warnings]).toEqual([undefined, 2, [warning]]);
         expect([unneeded?.error, unneeded?.layers.length, unneeded?.warnings]).toEqual([undefined, 1, [warning]]);
         expect(nowhere?.error?.message).toMatch(

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type BytePath, fromLatin1, parentPath, toBytePath, toText } from "@lifecycle/layers";
-import { messageOf } from "@lifecycle/syscall";
+import { reasonOf } from "@lifecycle/syscall";
 import { Copier } from "./copier.ts";
 import { InstructionError } from "./error.ts";
 import { noIgnoreRules } from "./ignore-file.ts";
@@ -122,7 +122,7 @@ export class RunMounts {
       return true;
     } catch (error) {
       signal.throwIfAborted();
-      warn(`The cache at ${target} is empty, since it cannot be copied there: ${messageOf(error)}`);
+      warn(`The cache at ${target} is empty, since it cannot be copied there: ${reasonOf(error)}`);
       return false;
     }
   }
@@ -139,7 +139,7 @@ export class RunMounts {
       await transferTree(this.#root.host(path), kept, signal);
     } catch (error) {
       // Another build brought its own back at the same time, or the disk is full: it is lost, as caches may be.
-      if (!signal.aborted) warn(`The cache at ${target} was not kept: ${messageOf(error)}`);
+      if (!signal.aborted) warn(`The cache at ${target} was not kept: ${reasonOf(error)}`);
     }
   }
 
@@ -179,7 +179,7 @@ export class RunMounts {
       moveTree(this.#root.host(path), this.#root.host(aside));
     } catch (error) {
       if (this.#root.find(aside) !== undefined) moveTree(this.#root.host(aside), this.#root.host(path));
-      throw new InstructionError("failed", `nothing can be mounted at ${toText(path)}: ${messageOf(error)}`);
+      throw new InstructionError("failed", `nothing can be mounted at ${toText(path)}: ${reasonOf(error)}`);
     }
   }
 
