@@ -207,6 +207,12 @@ describe.runIf(requireServer("dockerd", "docker-registry", "skopeo"))("creator w
     expect(outcome.stdout).toMatch(/exit status 1; a directory's RUN has no \/proc where mounting is not allowed;/);
   });
 
+  it("says which capability a RUN of the run image lacks", async () => {
+    const outcome = await create("proc", "refused", { flags: ["--cap-drop=SYS_CHROOT"] });
+    expect(outcome.code).toBe(102);
+    expect(outcome.stdout).toMatch(/: operation not permitted; give the container the capability SYS_CHROOT\n$/);
+  });
+
   it("switches the run image for an ordinary user", async () => {
     const outcome = await create("switch", "switched", { user: "1000:1000" });
     expect(outcome.code, outcome.stdout).toBe(0);

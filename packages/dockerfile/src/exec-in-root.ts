@@ -29,6 +29,7 @@ const lastSignal = 31;
 const SIG_SETMASK = 2;
 const PR_SET_PDEATHSIG = 1;
 const SIGKILL = 9n;
+const EPERM = 1;
 const ENOENT = 2;
 const EACCES = 13;
 
@@ -67,7 +68,7 @@ function enterRoot(c: Libc, root: string): void {
     if (mount(c, "tmpfs", paths.host(devices), "tmpfs", MS_NOSUID_NOEXEC, "mode=755")) fillDevices(c, paths, devices);
   }
   const directory = c.text(latin1(root));
-  check(c, c.call.chroot(c.pointer(directory)), `chroot to ${root}`);
+  check(c, c.call.chroot(c.pointer(directory)), `chroot to ${root}`, "SYS_CHROOT");
   check(c, c.call.chdir(c.pointer(c.text("/"))), "chdir to /");
 }
 
@@ -95,9 +96,9 @@ function mount(c: Libc, source: string, target: BytePath, type: string, flags: b
 
 function becomeUser(c: Libc, { uid, gid, groups }: ExecRequest): void {
   const list = Uint32Array.from(new Set([gid, ...groups]));
-  check(c, c.call.setgroups(BigInt(list.length), c.pointer(list)), "setgroups");
-  check(c, c.call.setgid(gid), `setgid to ${gid}`);
-  check(c, c.call.setuid(uid), `setuid to ${uid}`);
+  check(c, c.call.setgroups(BigInt(list.length), c.pointer(list)), "setgroups", "SETGID");
+  check(c, c.call.setgid(gid), `setgid to ${gid}`, "SETGID");
+  check(c, c.call.setuid(uid), `setuid to ${uid}`, "SETUID");
 }
 
 /** Has the kernel kill us when our parent ends, however that may be. To be called last: a change of user takes it back. */
@@ -130,7 +131,7 @@ function exec(c: Libc, { args, env }: ExecRequest): number {
     if (error !== ENOENT) worst = error;
     if (error !== ENOENT && error !== EACCES) break;
   }
-  const reason = reasons[worst] ?? `error ${worst}`;
+  const reason = reasonOfError(worst);
   process.stderr.write(
     `exec: ${JSON.stringify(name)}: ${name.includes("/") || worst !== ENOENT ? reason : notFound}\n`,
   );
@@ -140,6 +141,7 @@ function exec(c: Libc, { args, env }: ExecRequest): number {
 const notFound = "executable file not found in $PATH";
 
 const reasons: Readonly<Record<number, string>> = {
+  [EPERM]: "operation not permitted",
   [ENOENT]: "no such file or directory",
   7: "argument list too long",
   8: "exec format error",
@@ -151,8 +153,16 @@ function pointers(c: Libc, texts: readonly Buffer[]): BigUint64Array {
   return BigUint64Array.from([...texts.map((text) => BigInt(c.pointer(text))), 0n]);
 }
 
-function check(c: Libc, result: number, what: string): void {
-  if (result !== 0) throw new Error(`${what}: error ${c.errno()}`);
+function reasonOfError(error: number): string {
+  return reasons[error] ?? `error ${error}`;
+}
+
+/** @param capability what it takes to be permitted */
+function check(c: Libc, result: number, what: string, capability?: string): void {
+  if (result === 0) return;
+  const error = c.errno();
+  const remedy = error === EPERM && capability ? `; give the container the capability ${capability}` : "";
+  throw new Error(`${what}: ${reasonOfError(error)}${remedy}`);
 }
 
 /** Text as the bytes of its UTF-8, one character each. */
