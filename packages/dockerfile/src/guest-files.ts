@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { type BytePath, fromLatin1, parentPath, toBytePath } from "@lifecycle/layers";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { type BytePath, parentPath, toBytePath } from "@lifecycle/layers";
+import { moveAside } from "./aside.ts";
 import { makeDevices } from "./devices.ts";
 import type { RootPaths } from "./root-paths.ts";
 import type { Undo } from "./undo.ts";
@@ -46,17 +47,9 @@ export class GuestFiles {
     // A symlink there, which may lead to what only a running system has, makes way as a file does.
     const path = this.#root.resolve(toBytePath(name), { keepLast: true });
     if (this.#root.find(parentPath(path))?.isDirectory() !== true) return;
-    const found = this.#root.find(path);
-    if (found?.isDirectory() === true) return;
-    const aside = found === undefined ? undefined : fromLatin1(`${path}.lifecycle-${process.pid}`);
-    if (aside !== undefined) renameSync(this.#root.file(path), this.#root.file(aside));
+    if (this.#root.find(path)?.isDirectory() === true) return;
+    const aside = moveAside(this.#root, path, this.#undo);
     this.#paths.push(path, ...(aside === undefined ? [] : [aside]));
-    this.#undo.later(path, () => {
-      rmSync(this.#root.file(path), { recursive: true, force: true });
-      if (aside !== undefined && this.#root.find(aside) !== undefined) {
-        renameSync(this.#root.file(aside), this.#root.file(path));
-      }
-    });
     writeFileSync(this.#root.file(path), readFileSync(name), { mode: 0o644 });
   }
 }

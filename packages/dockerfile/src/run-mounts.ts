@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { type BytePath, fromLatin1, parentPath, toBytePath, toText } from "@lifecycle/layers";
+import { type BytePath, parentPath, toBytePath, toText } from "@lifecycle/layers";
 import { reasonOf } from "@lifecycle/syscall";
+import { moveAside } from "./aside.ts";
 import { Copier } from "./copier.ts";
 import { InstructionError } from "./error.ts";
 import { noIgnoreRules } from "./ignore-file.ts";
 import type { RunMount } from "./instruction.ts";
-import { moveTree } from "./move-tree.ts";
 import type { RootPaths } from "./root-paths.ts";
 import type { SourceTree } from "./source-tree.ts";
 import { transferTree } from "./transfer-tree.ts";
@@ -162,25 +162,12 @@ export class RunMounts {
       this.#undo.later(parent, () => this.#removeEmpty(parent));
     }
     this.#paths.push(path);
-    const found = this.#root.find(path);
-    const aside = found && fromLatin1(`${path}.lifecycle-${process.pid}`);
-    if (aside !== undefined) this.#moveAside(path, aside);
-    this.#undo.later(path, () => {
-      rmSync(this.#root.file(path), { recursive: true, force: true });
-      if (aside !== undefined && this.#root.find(aside) !== undefined) {
-        moveTree(this.#root.host(aside), this.#root.host(path));
-      }
-    });
-    return path;
-  }
-
-  #moveAside(path: BytePath, aside: BytePath): void {
     try {
-      moveTree(this.#root.host(path), this.#root.host(aside));
+      moveAside(this.#root, path, this.#undo);
     } catch (error) {
-      if (this.#root.find(aside) !== undefined) moveTree(this.#root.host(aside), this.#root.host(path));
       throw new InstructionError("failed", `nothing can be mounted at ${toText(path)}: ${reasonOf(error)}`);
     }
+    return path;
   }
 
   #removeEmpty(path: BytePath): void {
