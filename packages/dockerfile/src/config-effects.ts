@@ -18,7 +18,7 @@ export interface Expansion {
 }
 
 /** What shell form is run with unless SHELL says otherwise. */
-export const defaultShell = ["/bin/sh", "-c"] as const;
+const defaultShell = ["/bin/sh", "-c"] as const;
 
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -28,6 +28,7 @@ export function argumentsOf(command: CommandLine, config: RuntimeConfig): readon
   return command.text === "" ? shellOf(config) : [...shellOf(config), command.text];
 }
 
+/** The program and first arguments that shell form is run with. */
 export function shellOf(config: RuntimeConfig): readonly string[] {
   const shell = config.Shell;
   return Array.isArray(shell) && shell.length > 0 ? shell.map(String) : defaultShell;
@@ -41,6 +42,7 @@ export function startingConfig(base: RuntimeConfig): RuntimeConfig {
   return { ...config, Env: hasPath ? env : [...env, `PATH=${defaultPath}`] };
 }
 
+/** ENV and LABEL: sets names, those that are there in their places. @throws InstructionError `syntax` for an empty name */
 export function withPairs(config: RuntimeConfig, { kind, pairs }: PairsInstruction, expand: Expansion): RuntimeConfig {
   // All values are expanded with what was there before the instruction.
   const values = pairs.map(({ name, value }) => ({ name: expand.word(name), value: expand.word(value) }));
@@ -58,10 +60,12 @@ export function withPairs(config: RuntimeConfig, { kind, pairs }: PairsInstructi
   return { ...config, Env: env };
 }
 
+/** USER: who runs what comes, here and in the image. Whether there is such a user shows only then. */
 export function withUser(config: RuntimeConfig, { value }: ValueInstruction, expand: Expansion): RuntimeConfig {
   return { ...config, User: expand.word(value) };
 }
 
+/** WORKDIR: below the one before, unless it is absolute. @throws InstructionError `syntax` if it is empty */
 export function withWorkingDir(config: RuntimeConfig, { value }: ValueInstruction, expand: Expansion): RuntimeConfig {
   const directory = expand.word(value);
   if (directory === "") throw new InstructionError("syntax", "WORKDIR needs a path");
@@ -70,6 +74,7 @@ export function withWorkingDir(config: RuntimeConfig, { value }: ValueInstructio
   return { ...config, WorkingDir: isAbsolute ? directory : posix.resolve("/", config.WorkingDir ?? "", directory) };
 }
 
+/** STOPSIGNAL: a name, with SIG or without, or a number. @throws InstructionError `syntax` for any other */
 export function withStopSignal(config: RuntimeConfig, { value }: ValueInstruction, expand: Expansion): RuntimeConfig {
   const signal = expand.word(value);
   const name = signal.toUpperCase().replace(/^SIG/, "");
@@ -79,6 +84,7 @@ export function withStopSignal(config: RuntimeConfig, { value }: ValueInstructio
   return { ...config, StopSignal: signal };
 }
 
+/** EXPOSE: more ports, and ranges of them. @throws InstructionError `syntax` for what is none */
 export function withExposedPorts(config: RuntimeConfig, { values }: ListInstruction, expand: Expansion): RuntimeConfig {
   const ports = { ...asRecord(config.ExposedPorts) };
   for (const port of values.flatMap((value) => expand.words(value)).flatMap(portsOf)) ports[port] = {};
@@ -98,6 +104,7 @@ function portsOf(text: string): string[] {
   return Array.from({ length: end - start + 1 }, (_, index) => `${start + index}/${protocol.toLowerCase()}`);
 }
 
+/** VOLUME: more of them. @throws InstructionError `syntax` for an empty one */
 export function withVolumes(config: RuntimeConfig, { values }: ListInstruction, expand: Expansion): RuntimeConfig {
   const volumes = { ...asRecord(config.Volumes) };
   for (const value of values) {
@@ -108,7 +115,7 @@ export function withVolumes(config: RuntimeConfig, { values }: ListInstruction, 
   return { ...config, Volumes: volumes };
 }
 
-/** @param state.cmdSet whether the Dockerfile itself had a CMD: an ENTRYPOINT takes only the base image's away */
+/** CMD and ENTRYPOINT. @param state.cmdSet whether the Dockerfile itself had a CMD: an ENTRYPOINT takes only the base image's away */
 export function withStart(
   config: RuntimeConfig,
   { kind, command }: StartInstruction,
@@ -122,6 +129,7 @@ export function withStart(
   return { ...rest, ...(state.cmdSet && Cmd !== undefined ? { Cmd } : {}), ...entrypoint };
 }
 
+/** HEALTHCHECK: takes the place of the base image's, with all its times. */
 export function withHealthcheck(config: RuntimeConfig, instruction: HealthcheckInstruction): RuntimeConfig {
   const { command, times, retries } = instruction;
   if (command === undefined) return { ...config, Healthcheck: { Test: ["NONE"] } };

@@ -127,15 +127,7 @@ async function applyAll(
       );
     }
   }
-  const [finalUser] = userOf(config);
-  if (isRoot(finalUser, originalUser) && kind === "run") {
-    throw new Error("the final user ID is 0 (root); please add another extension that resets the user to non-root");
-  }
-  if (finalUser !== originalUser) {
-    logger.warn(
-      `The original user ID was ${originalUser} but the final extension left the user ID set to ${finalUser}.`,
-    );
-  }
+  checkFinalUser(options, config);
   // The config of a build image is of use to nobody but the build that follows.
   if (kind === "build") return { config, layers };
   if (dockerfiles.length > 0) {
@@ -145,6 +137,20 @@ async function applyAll(
   }
   logger.debug(`Final extended image has digest: ${digest}`);
   return { config, layers };
+}
+
+/** @throws Error if a run image was made one of root's */
+function checkFinalUser({ kind, logger, base }: ExtendOptions, config: ImageConfig): void {
+  const [originalUser] = userOf(base.config);
+  const [finalUser] = userOf(config);
+  if (isRoot(finalUser, originalUser) && kind === "run") {
+    throw new Error("the final user ID is 0 (root); please add another extension that resets the user to non-root");
+  }
+  if (finalUser !== originalUser) {
+    logger.warn(
+      `The original user ID was ${originalUser} but the final extension left the user ID set to ${finalUser}.`,
+    );
+  }
 }
 
 async function apply(
