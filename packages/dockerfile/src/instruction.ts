@@ -38,20 +38,24 @@ interface InstructionOf<Kind extends string> {
   readonly source: string;
 }
 
+/** `FROM <image> [AS <stage>]`: the base image, with which a stage begins. */
 export interface FromInstruction extends InstructionOf<"FROM"> {
   /** As written, variables included. */
   readonly image: string;
   readonly stage: string | undefined;
 }
 
+/** `ARG <name>[=<default>] …`: build args that the stage can use from here on. */
 export interface ArgInstruction extends InstructionOf<"ARG"> {
   readonly args: readonly { readonly name: string; readonly value: string | undefined }[];
 }
 
+/** `ENV` and `LABEL`, as `<name>=<value> …` or `<name> <value>`. */
 export interface PairsInstruction extends InstructionOf<"ENV" | "LABEL"> {
   readonly pairs: readonly Pair[];
 }
 
+/** `RUN`: a program that changes the root. */
 export interface RunInstruction extends InstructionOf<"RUN"> {
   readonly command: CommandLine;
   /** What `--mount` says, as written: its parts may have variables. */
@@ -59,6 +63,7 @@ export interface RunInstruction extends InstructionOf<"RUN"> {
   readonly heredocs: readonly Heredoc[];
 }
 
+/** `COPY` and `ADD`: files of the context, another image, the Dockerfile itself or a URL. */
 export interface CopyInstruction extends InstructionOf<"COPY" | "ADD"> {
   /** As written; those that are heredocs stand here too, as `<<EOF`. */
   readonly sources: readonly string[];
@@ -76,22 +81,27 @@ export interface CopyInstruction extends InstructionOf<"COPY" | "ADD"> {
   readonly unpack: boolean | undefined;
 }
 
+/** Instructions that are all one value. */
 export interface ValueInstruction extends InstructionOf<"USER" | "WORKDIR" | "STOPSIGNAL" | "MAINTAINER"> {
   readonly value: string;
 }
 
+/** `EXPOSE` and `VOLUME`: ports, and directories. */
 export interface ListInstruction extends InstructionOf<"EXPOSE" | "VOLUME"> {
   readonly values: readonly string[];
 }
 
+/** `SHELL`: the program and first arguments that shell form is run with. */
 export interface ShellInstruction extends InstructionOf<"SHELL"> {
   readonly shell: readonly string[];
 }
 
+/** `CMD` and `ENTRYPOINT`: what a container of the image starts. */
 export interface StartInstruction extends InstructionOf<"CMD" | "ENTRYPOINT"> {
   readonly command: CommandLine;
 }
 
+/** `HEALTHCHECK`: how to tell whether a container still works. */
 export interface HealthcheckInstruction extends InstructionOf<"HEALTHCHECK"> {
   /** Undefined for NONE. */
   readonly command: CommandLine | undefined;
@@ -100,6 +110,7 @@ export interface HealthcheckInstruction extends InstructionOf<"HEALTHCHECK"> {
   readonly retries: number | undefined;
 }
 
+/** `ONBUILD`: an instruction for the builds that are based on the image. */
 export interface OnbuildInstruction extends InstructionOf<"ONBUILD"> {
   /** The instruction to come, with its heredocs. */
   readonly trigger: string;
