@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { nameOf } from "@lifecycle/buildpack";
-import { type ExtendKind, findDockerfiles } from "@lifecycle/extender";
+import type { DockerfileKind } from "@lifecycle/dockerfile";
+import { findDockerfiles } from "@lifecycle/extender";
 import { generate } from "@lifecycle/generator";
 import type { ImageStore } from "@lifecycle/image";
 import { type Environment, ExitCode, failedTo, type PhaseContext, readOrder, writeAnalyzed } from "@lifecycle/phase";
@@ -13,7 +14,7 @@ export interface Generated {
   readonly analyzed: Analyzed;
   readonly plan: Plan;
   /** The images that are to be extended, in that order. */
-  readonly toExtend: readonly ExtendKind[];
+  readonly toExtend: readonly DockerfileKind[];
 }
 
 /** Whether image extensions may take part, as far as that is known before detection. */
@@ -62,8 +63,8 @@ export async function generateDockerfiles(
   return { analyzed, plan, toExtend };
 }
 
-function imagesToExtend({ inputs, logger }: PhaseContext, group: Group, { runImage }: Analyzed): ExtendKind[] {
-  const kinds: ExtendKind[] = [];
+function imagesToExtend({ inputs, logger }: PhaseContext, group: Group, { runImage }: Analyzed): DockerfileKind[] {
+  const kinds: DockerfileKind[] = [];
   const extensions = group.groupExtensions;
   if (findDockerfiles({ ...inputs, kind: "build", extensions }).length > 0) {
     kinds.push("build");

@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { RootFileSystem } from "@lifecycle/dockerfile";
+import { type DockerfileKind, RootFileSystem } from "@lifecycle/dockerfile";
 import { digestOf, encodeConfig, type History, type ImageConfig, mediaTypes, openLayout } from "@lifecycle/image";
 import { ConsoleLogger } from "@lifecycle/phase";
 import { ApiVersion } from "@lifecycle/spec-types";
@@ -18,7 +18,6 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { StoredBaseImage } from "./base-image.ts";
 import { type ExtendedImage, extend } from "./extend.ts";
 import { openExtendCache } from "./extend-cache.ts";
-import type { ExtendKind } from "./find-dockerfiles.ts";
 import { writeExtended } from "./write-extended.ts";
 
 const START = `ARG base_image\nFROM \${base_image}\n`;
@@ -58,7 +57,7 @@ describe.skipIf(process.getuid?.() !== 0)("extending", () => {
   }
 
   /** Applies these Dockerfiles, one for each of the extensions `test/0`, `test/1`, … */
-  async function apply(kind: ExtendKind, ...bodies: string[]): Promise<ExtendedImage> {
+  async function apply(kind: DockerfileKind, ...bodies: string[]): Promise<ExtendedImage> {
     for (const [index, body] of bodies.entries()) {
       mkdirSync(join(directory, `generated/test_${index}`), { recursive: true });
       writeFileSync(join(directory, `generated/test_${index}/${kind}.Dockerfile`), START + body);

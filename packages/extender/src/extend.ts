@@ -4,6 +4,7 @@ import { descriptorOutput, lineOutput } from "@lifecycle/buildpack";
 import {
   type Applied,
   applyDockerfile,
+  type DockerfileKind,
   type LayerFile,
   predefinedArgs,
   type RootFileSystem,
@@ -23,14 +24,14 @@ import { type GroupElement, REBASABLE_LABEL } from "@lifecycle/spec-types";
 import type { BaseImage } from "./base-image.ts";
 import type { ExtendCache } from "./extend-cache.ts";
 import { digestOfImage, extendedManifest } from "./extended-manifest.ts";
-import { type ExtendKind, type ExtensionDockerfile, findDockerfiles } from "./find-dockerfiles.ts";
+import { type ExtensionDockerfile, findDockerfiles } from "./find-dockerfiles.ts";
 import { layerHistory } from "./history.ts";
 import { OtherImages } from "./other-images.ts";
 
 /** What an image is extended with. Paths are absolute. */
 export type ExtendOptions = Pick<Inputs, "appDir" | "generatedDir" | "noColor" | "platformApi"> &
   Pick<PhaseContext, "env" | "logger" | "signal"> & {
-    readonly kind: ExtendKind;
+    readonly kind: DockerfileKind;
     /** The image extensions of the group, in its order. */
     readonly extensions: readonly GroupElement[];
     readonly base: BaseImage;

@@ -1,11 +1,14 @@
 import { dirname, join } from "node:path";
 import { dockerfilePath, readOutputFile } from "@lifecycle/buildpack";
-import { type Dockerfile, isBuildContext, parseDockerfile, validateDockerfile } from "@lifecycle/dockerfile";
+import {
+  type Dockerfile,
+  type DockerfileKind,
+  isBuildContext,
+  parseDockerfile,
+  validateDockerfile,
+} from "@lifecycle/dockerfile";
 import type { Inputs } from "@lifecycle/phase";
 import { type ExtendArg, type GroupElement, parseExtendConfig, refuseReservedArgs } from "@lifecycle/spec-types";
-
-/** Which image is extended. */
-export type ExtendKind = "build" | "run";
 
 /** A Dockerfile that an extension generated for the image that is extended. */
 export interface ExtensionDockerfile {
@@ -21,7 +24,7 @@ export interface ExtensionDockerfile {
 
 /** Where Dockerfiles are looked for. */
 export type FindOptions = Pick<Inputs, "appDir" | "generatedDir" | "platformApi"> & {
-  readonly kind: ExtendKind;
+  readonly kind: DockerfileKind;
   /** The image extensions of the group, in its order. */
   readonly extensions: readonly GroupElement[];
 };
@@ -53,7 +56,7 @@ function readDockerfile(extensionId: string, options: FindOptions): ExtensionDoc
   return { extensionId, path, dockerfile, contextDir, args };
 }
 
-function readArgs(text: string, path: string, kind: ExtendKind): readonly ExtendArg[] {
+function readArgs(text: string, path: string, kind: DockerfileKind): readonly ExtendArg[] {
   const config = parseExtendConfig(text, path);
   refuseReservedArgs(config, path);
   return config[kind].args;

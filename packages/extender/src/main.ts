@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { build } from "@lifecycle/builder";
-import { envMap, RootFileSystem } from "@lifecycle/dockerfile";
+import { type DockerfileKind, envMap, RootFileSystem } from "@lifecycle/dockerfile";
 import type { ImageConfig } from "@lifecycle/image";
 import {
   becomeUser,
@@ -28,7 +28,6 @@ import type { Analyzed, Group } from "@lifecycle/spec-types";
 import { openBase, rootIdentity, type StoredBaseImage } from "./base-image.ts";
 import { EXEC_HELPER, type ExtendedImage, extend } from "./extend.ts";
 import { openExtendCache, workPlace } from "./extend-cache.ts";
-import type { ExtendKind } from "./find-dockerfiles.ts";
 import { requireContainer } from "./in-container.ts";
 import { removeExtended, writeExtended } from "./write-extended.ts";
 
@@ -144,7 +143,7 @@ async function extendRun(context: PhaseContext, group: Group, analyzed: Analyzed
 }
 
 /** @throws Error if analyzed.toml does not name the image */
-function requireNamed(kind: ExtendKind, reference: string | undefined): string {
+function requireNamed(kind: DockerfileKind, reference: string | undefined): string {
   if (reference) return reference;
   const remedy = kind === "build" ? "run the restorer with -build-image" : "run the analyzer with -run-image";
   throw new Error(`analyzed.toml names no ${kind} image; ${remedy}`);
@@ -158,7 +157,7 @@ function requireNamed(kind: ExtendKind, reference: string | undefined): string {
  */
 async function extendRoot(
   context: PhaseContext,
-  kind: ExtendKind,
+  kind: DockerfileKind,
   group: Group,
   reference: string | undefined,
   use: (base: StoredBaseImage, extended: ExtendedImage) => Promise<void>,
