@@ -174,6 +174,20 @@ describe.skipIf(process.getuid?.() !== 0)("extending", () => {
     ]);
   });
 
+  it("says where the run image could not be written to", async () => {
+    const extended = await apply("run", "COPY file /a\n");
+    const extendedDir = join(directory, "extended");
+    const layers = extended.layers.map((layer) => {
+      const stored = () => {
+        rmSync(join(extendedDir, ".run-unfinished"), { recursive: true });
+        return layer.stored();
+      };
+      return Object.assign(Object.create(layer), { stored });
+    });
+    const written = writeExtended(base.manifest, { ...extended, layers }, extendedDir, logger, signal);
+    await expect(written).rejects.toThrow(`${extendedDir}/.run-unfinished`);
+  });
+
   it("writes the run image to no place that a symlink leads to", async () => {
     const extended = await apply("run", "COPY file /a\n");
     mkdirSync(join(directory, "elsewhere/run"), { recursive: true });

@@ -56,6 +56,9 @@ export async function writeExtended(
     const directory = HeldDirectory.make(join(extended.path, unfinished), 0o755);
     try {
       await writeSparseLayout(join(directory.path, digest), image, signal);
+    } catch (error) {
+      // As long as it is open, its name can be found.
+      throw new Error(withRealPaths(messageOf(error)), { cause: error });
     } finally {
       directory.close();
     }
