@@ -3,7 +3,6 @@ import type { ApplyOptions } from "./apply-options.ts";
 import { BuildState } from "./build-state.ts";
 import { dispatch } from "./dispatch.ts";
 import { atInstruction, DockerfileError } from "./error.ts";
-import { expandWord } from "./expand.ts";
 import type { Dockerfile, Instruction, Stage } from "./instruction.ts";
 import type { LayerFile } from "./layer-file.ts";
 import { triggeredInstructions } from "./onbuild.ts";
@@ -23,7 +22,7 @@ export interface Applied {
 export async function applyDockerfile(dockerfile: Dockerfile, options: ApplyOptions): Promise<Applied> {
   const stage = onlyStage(dockerfile);
   const state = new BuildState(dockerfile.escapeToken, options);
-  declareGlobalArgs(dockerfile, state);
+  state.args.declareGlobals(dockerfile);
   const triggered = triggeredInstructions(options.config.config, stage.from.place);
   const instructions = [...triggered, ...stage.instructions];
   const history: History[] = [];
@@ -44,19 +43,6 @@ function onlyStage({ stages, file }: Dockerfile): Stage {
     throw new DockerfileError("refused", second.from.place, "a second stage is not supported");
   }
   return stage;
-}
-
-/** The ARGs before FROM. @throws DockerfileError that says where */
-function declareGlobalArgs({ globalArgs, escapeToken }: Dockerfile, { args }: BuildState): void {
-  for (const { args: declared, place, source } of globalArgs) {
-    try {
-      for (const { name, value } of declared) {
-        args.declareGlobal(name, value === undefined ? undefined : expandWord(value, args.globalLookup, escapeToken));
-      }
-    } catch (error) {
-      throw atInstruction(place, source, error);
-    }
-  }
 }
 
 /** @throws DockerfileError that says where */

@@ -1,5 +1,7 @@
 import type { ImageConfig } from "@lifecycle/image";
-import type { Lookup } from "./expand.ts";
+import { atInstruction } from "./error.ts";
+import { expandWord, type Lookup } from "./expand.ts";
+import type { Dockerfile } from "./instruction.ts";
 
 /** Build args that need no ARG: how programs reach the network. They are no part of what a layer is made from. */
 export const predefinedArgs: ReadonlySet<string> = new Set(
@@ -17,10 +19,19 @@ export class BuildArgs {
     this.#given = new Map(Object.entries(given));
   }
 
-  /** ARG before FROM. @param value its default, expanded */
-  declareGlobal(name: string, value: string | undefined): void {
-    const effective = this.#given.get(name) ?? value;
-    if (effective !== undefined) this.#global.set(name, effective);
+  /** The ARGs before FROM. @throws DockerfileError that says where */
+  declareGlobals({ globalArgs, escapeToken }: Dockerfile): void {
+    for (const { args, place, source } of globalArgs) {
+      try {
+        for (const { name, value } of args) {
+          const standard = value === undefined ? undefined : expandWord(value, this.globalLookup, escapeToken);
+          const effective = this.#given.get(name) ?? standard;
+          if (effective !== undefined) this.#global.set(name, effective);
+        }
+      } catch (error) {
+        throw atInstruction(place, source, error);
+      }
+    }
   }
 
   /** ARG in the stage: what was given, else its default, else what an ARG of the same name before FROM has. */

@@ -46,11 +46,11 @@ function readDockerfile(extensionId: string, options: FindOptions): ExtensionDoc
   const text = readOutputFile(path);
   if (text === undefined) return undefined;
   const dockerfile = parseDockerfile(text, path);
-  validateDockerfile(dockerfile, kind);
   const dir = dirname(path);
   const configPath = join(dir, "extend-config.toml");
   const config = readOutputFile(configPath);
   const args = config === undefined ? [] : readArgs(config, configPath, kind);
+  validateDockerfile(dockerfile, kind, args);
   const contexts = platformApi.atLeast("0.13") ? [join(dir, `context.${kind}`), join(dir, "context")] : [];
   const contextDir = contexts.find(isBuildContext) ?? options.appDir;
   return { extensionId, path, dockerfile, contextDir, args };

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { type Extension, type Logger, readOutputFile } from "@lifecycle/buildpack";
 import { type DockerfileKind, isBuildContext, parseDockerfile, validateDockerfile } from "@lifecycle/dockerfile";
 import { whilst } from "@lifecycle/phase";
-import { parseExtendConfig, refuseReservedArgs } from "@lifecycle/spec-types";
+import { type ExtendArg, type ExtendConfig, parseExtendConfig, refuseReservedArgs } from "@lifecycle/spec-types";
 
 /** A Dockerfile that an extension generated. */
 export interface GeneratedDockerfile {
@@ -32,10 +32,10 @@ export const CONTEXTS: readonly string[] = [sharedContext, ...imageContexts];
  * @throws Error for what the spec does not allow
  */
 export async function readGenerated(extension: Extension, dir: string, logger: Logger): Promise<GeneratedDockerfile[]> {
-  await checkExtendConfig(join(dir, EXTEND_CONFIG));
+  const config = await readExtendConfig(join(dir, EXTEND_CONFIG));
   const dockerfiles: GeneratedDockerfile[] = [];
   for (const kind of ["run", "build"] as const) {
-    const dockerfile = await readDockerfile(extension, dir, kind, logger);
+    const dockerfile = await readDockerfile(extension, dir, kind, config?.[kind].args, logger);
     if (dockerfile === undefined) continue;
     dockerfiles.push(dockerfile);
     logger.debug(`Found ${kind}.Dockerfile for processing`);
@@ -44,18 +44,20 @@ export async function readGenerated(extension: Extension, dir: string, logger: L
   return dockerfiles;
 }
 
-async function checkExtendConfig(path: string): Promise<void> {
+async function readExtendConfig(path: string): Promise<ExtendConfig | undefined> {
   const config = await whilst("reading extend config", () => {
     const text = readOutputFile(path);
     return text === undefined ? undefined : parseExtendConfig(text, path);
   });
   if (config !== undefined) refuseReservedArgs(config, path);
+  return config;
 }
 
 function readDockerfile(
   extension: Extension,
   dir: string,
   kind: DockerfileKind,
+  args: readonly ExtendArg[] | undefined,
   logger: Logger,
 ): Promise<GeneratedDockerfile | undefined> {
   const path = join(dir, `${kind}.Dockerfile`);
@@ -63,7 +65,7 @@ function readDockerfile(
   return whilst(`failed to parse ${kind}.Dockerfile for extension ${extensionId}`, () => {
     const text = readOutputFile(path);
     if (text === undefined) return undefined;
-    const { withBase, extend, warnings } = validateDockerfile(parseDockerfile(text, path), kind);
+    const { withBase, extend, warnings } = validateDockerfile(parseDockerfile(text, path), kind, args);
     for (const warning of warnings) logger.warn(warning);
     return { kind, extensionId, path, withBase, extend };
   });
