@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readSync, statSync } from "node:fs";
-import { messageOf, systemCode } from "@lifecycle/syscall";
+import { messageOf, systemCode, textOfCode } from "@lifecycle/syscall";
 import { BoundedOutput } from "./bounded-output.ts";
 import type { LiveOutput } from "./live-output.ts";
 import { openPipe, readPipe } from "./pipe.ts";
@@ -111,7 +111,7 @@ function start(program: Program, outputFd: number): Started {
 
 function notStarted(program: Program, error: unknown): ProgramEnd {
   const code = systemCode(error) ?? "";
-  const text = errorTexts[code] ?? messageOf(error);
+  const text = textOfCode(code) ?? messageOf(error);
   const hint = code === "ENOENT" ? missingInterpreter(program.path) : "";
   return { kind: "notStarted", reason: `fork/exec ${program.path}: ${text}${hint}` };
 }
@@ -135,21 +135,6 @@ function readStart(path: string): string {
     closeSync(fd);
   }
 }
-
-/** Wordings of the C library for what keeps a program from starting. */
-const errorTexts: Readonly<Record<string, string>> = {
-  E2BIG: "argument list too long",
-  EACCES: "permission denied",
-  EAGAIN: "resource temporarily unavailable",
-  EISDIR: "is a directory",
-  ELOOP: "too many levels of symbolic links",
-  ENOENT: "no such file or directory",
-  ENOEXEC: "exec format error",
-  ENOMEM: "cannot allocate memory",
-  ENOTDIR: "not a directory",
-  EPERM: "operation not permitted",
-  ETXTBSY: "text file busy",
-};
 
 const signalTexts: Readonly<Partial<Record<NodeJS.Signals, string>>> = {
   SIGABRT: "aborted",

@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, readFileSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { type BytePath, childPath, toBytePath } from "@lifecycle/layers";
-import { type Libc, libc, messageOf } from "@lifecycle/syscall";
+import { type Libc, libc, messageOf, textOfErrno } from "@lifecycle/syscall";
 import { makeDevices } from "./devices.ts";
 import { RootPaths } from "./root-paths.ts";
 
@@ -131,7 +131,7 @@ function exec(c: Libc, { args, env }: ExecRequest): number {
     if (error !== ENOENT) worst = error;
     if (error !== ENOENT && error !== EACCES) break;
   }
-  const reason = reasonOfError(worst);
+  const reason = textOfErrno(worst);
   process.stderr.write(
     `exec: ${JSON.stringify(name)}: ${name.includes("/") || worst !== ENOENT ? reason : notFound}\n`,
   );
@@ -140,21 +140,9 @@ function exec(c: Libc, { args, env }: ExecRequest): number {
 
 const notFound = "executable file not found in $PATH";
 
-const reasons: Readonly<Record<number, string>> = {
-  [EPERM]: "operation not permitted",
-  [ENOENT]: "no such file or directory",
-  7: "argument list too long",
-  8: "exec format error",
-  [EACCES]: "permission denied",
-};
-
 /** An array of pointers with a null at its end. */
 function pointers(c: Libc, texts: readonly Buffer[]): BigUint64Array {
   return BigUint64Array.from([...texts.map((text) => BigInt(c.pointer(text))), 0n]);
-}
-
-function reasonOfError(error: number): string {
-  return reasons[error] ?? `error ${error}`;
 }
 
 /** @param capability what it takes to be permitted */
@@ -162,7 +150,7 @@ function check(c: Libc, result: number, what: string, capability?: string): void
   if (result === 0) return;
   const error = c.errno();
   const remedy = error === EPERM && capability ? `; give the container the capability ${capability}` : "";
-  throw new Error(`${what}: ${reasonOfError(error)}${remedy}`);
+  throw new Error(`${what}: ${textOfErrno(error)}${remedy}`);
 }
 
 /** Text as the bytes of its UTF-8, one character each. */

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { type BytePath, toText } from "@lifecycle/layers";
-import { libc, messageOf } from "@lifecycle/syscall";
+import { libc, messageOf, textOfErrno } from "@lifecycle/syscall";
 import { InstructionError } from "./error.ts";
 import type { SpecialFile } from "./tree-writer.ts";
 
@@ -26,7 +26,7 @@ export function makeNode(path: BytePath, { kind, major, minor }: SpecialFile): v
     const device = BigInt((minor & 0xff) | ((major & 0xfff) << 8)) | (BigInt(minor & 0xfff00) << 12n);
     const mode = typeBits[kind] | 0o600;
     if (Number(c.call.syscall(mknodat, AT_FDCWD, c.pointer(file), mode, device)) !== 0) {
-      throw new Error(`mknod: error ${c.errno()}`);
+      throw new Error(`mknod: ${textOfErrno(c.errno())}`);
     }
   } catch (error) {
     throw new InstructionError("failed", `${toText(path)} cannot be made: ${messageOf(error)}`);

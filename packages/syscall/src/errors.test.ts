@@ -1,5 +1,6 @@
 import { readFileSync, renameSync } from "node:fs";
 import { expect, it } from "vitest";
+import { textOfErrno } from "./error-texts.ts";
 import { messageOf, reasonOf, systemCode } from "./errors.ts";
 
 function thrownBy(work: () => unknown): unknown {
@@ -24,4 +25,13 @@ it("takes what was thrown otherwise as it is", () => {
   const other = new Error("it is broken, in two");
   expect([messageOf(other), reasonOf(other), systemCode(other)]).toEqual([other.message, other.message, undefined]);
   expect([messageOf("a text"), reasonOf("a text"), systemCode("a text")]).toEqual(["a text", "a text", undefined]);
+});
+
+it("says what an error number means", () => {
+  expect([2, 8, 13, 9999].map(textOfErrno)).toEqual([
+    "no such file or directory",
+    "exec format error",
+    "permission denied",
+    "error 9999",
+  ]);
 });
