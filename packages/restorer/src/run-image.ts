@@ -1,6 +1,11 @@
 import type { Image } from "@lifecycle/image";
-import { failedTo, type ImageAccess, logRunImage, type PhaseContext, targetOf } from "@lifecycle/phase";
+import { failedTo, type ImageAccess, type Inputs, logRunImage, type PhaseContext, targetOf } from "@lifecycle/phase";
 import type { Analyzed, Group } from "@lifecycle/spec-types";
+
+/** What this needs of a phase. */
+type RunImageContext = Pick<PhaseContext, "logger"> & {
+  readonly inputs: Pick<Inputs, "platformApi" | "useDaemon" | "useLayout" | "layoutDir">;
+};
 
 /**
  * Looks the run image up where extensions may have switched to one that the analyzer did not see; from Platform API
@@ -11,7 +16,7 @@ import type { Analyzed, Group } from "@lifecycle/spec-types";
  * @throws LifecycleError with exit code 1 when there is no such image, or it cannot be read
  */
 export async function updateRunImage(
-  { inputs, logger }: Pick<PhaseContext, "inputs" | "logger">,
+  { inputs, logger }: RunImageContext,
   { images }: Pick<ImageAccess, "images">,
   analyzed: Analyzed,
   group: Group,
@@ -28,17 +33,19 @@ export async function updateRunImage(
     throw failedTo(`get run image ${name}`, error);
   });
   if (image === undefined) {
-    throw failedTo(`get run image ${name}`, "not found");
+    throw failedTo(`get run image ${name}`, notFound(inputs));
   }
   return withRunImage({ inputs, logger }, analyzed, image);
 }
 
+/** Platforms fetch the run image that the user names, and may not know of one that an extension chooses. */
+function notFound({ useDaemon, useLayout, layoutDir }: RunImageContext["inputs"]): string {
+  if (useDaemon) return "not found in the daemon; pull it first";
+  return useLayout ? `not found in ${layoutDir}; copy it there first` : "not found; push it there first";
+}
+
 /** What analyzed.toml is to say when the run image is this one: its reference and, from Platform API 0.12 on, target. */
-export function withRunImage(
-  { inputs, logger }: Pick<PhaseContext, "inputs" | "logger">,
-  analyzed: Analyzed,
-  image: Image,
-): Analyzed {
+export function withRunImage({ inputs, logger }: RunImageContext, analyzed: Analyzed, image: Image): Analyzed {
   logRunImage("was", analyzed.runImage, logger);
   const target = inputs.platformApi.atLeast("0.12") ? targetOf(image) : undefined;
   const runImage = { ...analyzed.runImage, reference: image.identifier, target };
