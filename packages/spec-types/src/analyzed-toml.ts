@@ -74,10 +74,16 @@ export interface ImageIdentifier {
   readonly reference: string;
 }
 
+/** The image that the build runs in. */
+export interface BuildImage extends ImageIdentifier {
+  /** An extension adds to it before the buildpacks run. */
+  readonly extend?: boolean;
+}
+
 /** analyzed.toml (platform.md, "analyzed.toml"). */
 export interface Analyzed {
   readonly previousImage?: ImageIdentifier;
-  readonly buildImage?: ImageIdentifier;
+  readonly buildImage?: BuildImage;
   readonly layersMetadata: LayersMetadata;
   readonly runImage?: RunImage;
 }
@@ -98,10 +104,14 @@ export function parseAnalyzed(text: string, file: string): Analyzed {
   const runImage = reader.optionalTable("run-image");
   return {
     ...(previousImage && { previousImage: { reference: previousImage.string("reference") } }),
-    ...(buildImage && { buildImage: { reference: buildImage.string("reference") } }),
+    ...(buildImage && { buildImage: readBuildImage(buildImage) }),
     layersMetadata: readLayersMetadata(reader.table("metadata"), TOML_NAMES),
     ...(runImage && { runImage: readRunImage(runImage) }),
   };
+}
+
+function readBuildImage(reader: Reader): BuildImage {
+  return { reference: reader.string("reference"), ...(reader.boolean("extend") && { extend: true }) };
 }
 
 function readRunImage(reader: Reader): RunImage {
@@ -133,7 +143,7 @@ export function formatAnalyzed(analyzed: Analyzed): string {
   return formatToml(
     record({
       image: previousImage && record({ reference: previousImage.reference }),
-      "build-image": buildImage && record({ reference: buildImage.reference }),
+      "build-image": buildImage && record({ reference: buildImage.reference, extend: buildImage.extend || undefined }),
       metadata: layersMetadataRecord(layersMetadata, TOML_NAMES),
       "run-image":
         runImage &&

@@ -1,5 +1,6 @@
 export {
   type Analyzed,
+  type BuildImage,
   type BuildpackLayerMetadata,
   type BuildpackLayersMetadata,
   EMPTY_LAYERS_METADATA,
