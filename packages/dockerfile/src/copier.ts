@@ -163,7 +163,7 @@ export class Copier {
     const left = exclude.leavesOut(place);
     const attributes = this.#attributesOf(tree, { path, stats });
     if (stats.isDirectory()) {
-      if (left && !exclude.hasExceptionsBelow(place)) return;
+      if (left && !this.#holdsExceptions(tree, path, place)) return;
       this.#writer.directory(target, attributes);
       await this.#copyContents(tree, path, target, place, links);
     } else if (left) {
@@ -172,6 +172,16 @@ export class Copier {
     } else if (stats.isFile()) {
       await this.#copyLinkOrFile(tree, path, target, stats, attributes, links);
     } else if (!stats.isSocket()) throw notAFile(tree.host(path));
+  }
+
+  /** Whether something in a directory that is left out is not. */
+  #holdsExceptions(tree: SourceTree, directory: BytePath, place: string): boolean {
+    const { exclude } = this.#options;
+    if (!exclude.hasExceptionsBelow(place)) return false;
+    return tree.list(directory).some(({ path, name, stats }) => {
+      const below = `${place}/${name}`;
+      return !exclude.leavesOut(below) || (stats.isDirectory() && this.#holdsExceptions(tree, path, below));
+    });
   }
 
   async #copyLinkOrFile(

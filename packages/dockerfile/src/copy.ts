@@ -8,7 +8,7 @@ import { type Download, download, isGitRepository, isUrl } from "./download.ts";
 import { InstructionError } from "./error.ts";
 import { expandText } from "./expand.ts";
 import { heredocContent, heredocOf } from "./heredoc.ts";
-import { ignoreRules } from "./ignore-file.ts";
+import { excludeRules } from "./ignore-file.ts";
 import type { CopyInstruction } from "./instruction.ts";
 import type { Origin } from "./origin.ts";
 import { hasWildcard, readFile, type SourceTree } from "./source-tree.ts";
@@ -106,7 +106,7 @@ async function copy(
   const given = target.chown === undefined ? undefined : users.owner(target.chown);
   // What comes from another image keeps its owners; the context's are those of whoever made it.
   const owner = given ?? (from === undefined ? rootOwner : undefined);
-  const options = { owner, chmod: target.chmod, exclude: ignoreRules(exclude), signal };
+  const options = { owner, chmod: target.chmod, exclude: excludeRules(exclude), signal };
   const copier = new Copier(root.paths, options);
   const touched = new Set<BytePath>();
   const tree = await origin?.tree();

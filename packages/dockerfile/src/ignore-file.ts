@@ -58,6 +58,12 @@ export function ignoreRules(lines: readonly string[]): IgnoreRules {
   };
 }
 
+/** What `--exclude` leaves out: here an exception counts wherever it matches, below directories that are left out too. */
+export function excludeRules(patterns: readonly string[]): IgnoreRules {
+  const hasExceptions = patterns.some((pattern) => pattern.trim().startsWith("!"));
+  return { ...ignoreRules(patterns), hasExceptionsBelow: () => hasExceptions };
+}
+
 /** Matches the path itself and everything below it. */
 function patternOf(pattern: string): RegExp {
   let source = "";

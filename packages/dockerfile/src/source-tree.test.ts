@@ -6,7 +6,7 @@ import { ignoreRules } from "./ignore-file.ts";
 import { hashSources, SourceTree } from "./source-tree.ts";
 
 describe("a source of files", () => {
-  it("finds nothing by a symlink that is left out", () => {
+  it("finds nothing that is left out, also by symlinks", () => {
     const directory = mkdtempSync(join(tmpdir(), "source-tree-"));
     try {
       mkdirSync(join(directory, "tree"));
@@ -14,6 +14,10 @@ describe("a source of files", () => {
       const find = (rules: string[]) => new SourceTree(directory, "it", ignoreRules(rules)).find("link");
       expect(find([])).toHaveLength(1);
       expect(() => find(["link"])).toThrow("link is not in it, or is excluded by its ignore file");
+      // A directory that is left out is there only for what is in it.
+      expect(() => find(["tree", "!tree/none"])).toThrow("link is not in it");
+      mkdirSync(join(directory, "tree/none"));
+      expect(find(["tree", "!tree/none"])).toHaveLength(1);
     } finally {
       rmSync(directory, { recursive: true });
     }

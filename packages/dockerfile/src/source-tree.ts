@@ -157,7 +157,7 @@ export class SourceTree {
   #isVisible(path: BytePath, stats: Stats): boolean {
     const name = toText(path).slice(1);
     if (path === "/" || !this.#rules.leavesOut(name)) return true;
-    return stats.isDirectory() && this.#rules.hasExceptionsBelow(name);
+    return stats.isDirectory() && this.#rules.hasExceptionsBelow(name) && this.list(path).length > 0;
   }
 }
 
