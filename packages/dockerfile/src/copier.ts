@@ -71,6 +71,7 @@ export class Copier {
    */
   async copyMatching(source: Source, pattern: string, destination: Destination): Promise<boolean> {
     const matching = ignoreRules([pattern]);
+    const links = new Map<string, BytePath>();
     let found = false;
     const visit = async (from: BytePath, to: BytePath, relative: string, makeParents: () => void) => {
       for (const child of source.tree.list(from)) {
@@ -78,23 +79,31 @@ export class Copier {
         const target = childPath(to, child.name);
         if (matching.leavesOut(place)) {
           found = true;
+          if (this.#isLeftOut(source.tree, child, place)) continue;
           makeParents();
           await this.#copyEntry(source.tree, child, target, place, links);
         } else if (child.stats.isDirectory()) {
           let made = false;
           await visit(child.path, target, place, () => {
-            if (!made) {
-              makeParents();
-              this.#writer.directory(target, this.#attributesOf(source.tree, child));
-            }
+            if (made) return;
+            makeParents();
+            this.#keepParent(source.tree, child, target);
             made = true;
           });
         }
       }
     };
-    const links = new Map<string, BytePath>();
-    await visit(source.path, destination.path, "", () => this.#prepareDirectory(destination.path));
+    this.#prepareDirectory(destination.path);
+    await visit(source.path, destination.path, "", () => {});
     return found;
+  }
+
+  /** A directory that leads to what matches. One that was there keeps its owner, but gets the source's mode. */
+  #keepParent(tree: SourceTree, entry: SourceEntry, target: BytePath): void {
+    const before = this.#root.find(target);
+    const kept = before?.isDirectory() === true ? { uid: before.uid, gid: before.gid } : undefined;
+    const attributes = kept ? { mode: entry.stats.mode & 0o7777, ...kept } : this.#attributesOf(tree, entry);
+    this.#writer.directory(target, attributes);
   }
 
   /** Writes a file that comes from nowhere else, and what is missing above it. @param mode unless `chmod` says otherwise */
@@ -158,15 +167,12 @@ export class Copier {
     place: string,
     links: Map<string, BytePath>,
   ): Promise<void> {
-    const { exclude, signal } = this.#options;
-    signal.throwIfAborted();
-    const left = exclude.leavesOut(place);
+    this.#options.signal.throwIfAborted();
+    if (this.#isLeftOut(tree, { path, stats }, place)) return;
     const attributes = this.#attributesOf(tree, { path, stats });
     if (stats.isDirectory()) {
-      if (left && !this.#holdsExceptions(tree, path, place)) return;
       this.#writer.directory(target, attributes);
       await this.#copyContents(tree, path, target, place, links);
-    } else if (left) {
     } else if (stats.isSymbolicLink()) {
       this.#writer.symlink(target, tree.readLink(path), attributes);
     } else if (stats.isFile()) {
@@ -174,14 +180,12 @@ export class Copier {
     } else if (!stats.isSocket()) throw notAFile(tree.host(path));
   }
 
-  /** Whether something in a directory that is left out is not. */
-  #holdsExceptions(tree: SourceTree, directory: BytePath, place: string): boolean {
+  /** Whether `--exclude` leaves something out, with all that it holds. */
+  #isLeftOut(tree: SourceTree, { path, stats }: Pick<SourceEntry, "path" | "stats">, place: string): boolean {
     const { exclude } = this.#options;
-    if (!exclude.hasExceptionsBelow(place)) return false;
-    return tree.list(directory).some(({ path, name, stats }) => {
-      const below = `${place}/${name}`;
-      return !exclude.leavesOut(below) || (stats.isDirectory() && this.#holdsExceptions(tree, path, below));
-    });
+    if (!exclude.leavesOut(place)) return false;
+    if (!stats.isDirectory() || !exclude.hasExceptionsBelow(place)) return true;
+    return tree.list(path).every((child) => this.#isLeftOut(tree, child, `${place}/${child.name}`));
   }
 
   async #copyLinkOrFile(

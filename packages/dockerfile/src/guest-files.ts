@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename } from "node:path";
 import { type BytePath, parentPath, toBytePath } from "@lifecycle/layers";
 import { moveAside } from "./aside.ts";
 import { makeDevices } from "./devices.ts";
@@ -48,7 +49,9 @@ export class GuestFiles {
     const path = this.#root.resolve(toBytePath(name), { keepLast: true });
     if (this.#root.find(parentPath(path))?.isDirectory() !== true) return;
     if (this.#root.find(path)?.isDirectory() === true) return;
-    const aside = moveAside(this.#root, path, this.#undo);
+    // At the top, where a program that copies /etc does not come upon it.
+    const top = toBytePath(`/.lifecycle-${basename(name)}-${process.pid}`);
+    const aside = moveAside(this.#root, path, this.#undo, top);
     this.#paths.push(path, ...(aside === undefined ? [] : [aside]));
     writeFileSync(this.#root.file(path), readFileSync(name), { mode: 0o644 });
   }
