@@ -112,6 +112,16 @@ describe("the detector", () => {
     expect(await runner.leftovers()).toEqual([]);
   });
 
+  it("says that a build context is not used before Platform API 0.13", async () => {
+    await extensions({ extends: EVERYTHING });
+    const { code, stdout } = await phase("detector", "0.12");
+    expect(stdout.match(/^Warning: .*$/gm)).toEqual([
+      "Warning: Not using context.run of extension test/extends, which takes Platform API 0.13 or later: " +
+        "run.Dockerfile copies from the app directory",
+    ]);
+    expect(code).toBe(0);
+  });
+
   it("gives an extension what it is asked for, and takes that out of the plan", async () => {
     await extensions({ provides: "cat $3; echo error >&2" });
     const { code, stdout } = await phase("detector");

@@ -27,7 +27,16 @@ export function placeByKind(
     copyFileSync(dockerfile.path, path);
     const config = join(dirname(dockerfile.path), EXTEND_CONFIG);
     if (existsSync(config)) copyFileSync(config, join(dir, EXTEND_CONFIG));
+    if (!ignored.has(dockerfile)) warnOfContext(dockerfile, logger);
   }
+}
+
+/** Nothing leads an extender from there to a build context of the extension's own. */
+function warnOfContext({ extensionId, kind, path }: GeneratedDockerfile, logger: Logger): void {
+  const context = [`context.${kind}`, "context"].find((name) => isBuildContext(join(dirname(path), name)));
+  if (context === undefined) return;
+  const instead = `${kind}.Dockerfile copies from the app directory`;
+  logger.warn(`Not using ${context} of extension ${extensionId}, which takes Platform API 0.13 or later: ${instead}`);
 }
 
 /**
