@@ -112,22 +112,13 @@ async function runExtensions(options: GenerateOptions, run: Run, analyzed: Analy
     const { dockerfiles, plan } = await runInOrder(options, target, outputDir, inPlace);
     logger.debug("Checking run image");
     const choice = chooseRunImage(dockerfiles, logger);
-    const chosen = withRunImage(analyzed, choice, run, platformApi, logger);
-    const extendsBuildImage = inPlace && dockerfiles.some(({ kind }) => kind === "build");
-    const result = { analyzed: withBuildImage(chosen, extendsBuildImage), plan };
+    const result = { analyzed: withRunImage(analyzed, choice, run, platformApi, logger), plan };
     logger.debug("Copying Dockerfiles");
     if (inPlace) setAside(choice.ignored, generatedDir);
     else placeByKind(dockerfiles, choice.ignored, generatedDir, logger);
     return result;
   };
   return inPlace ? inOrder(generatedDir) : withTempDir("cnb-extensions-generated.", inOrder);
-}
-
-/** What analyzed.toml says of the build image, from Platform API 0.13 on; the restorer adds which one it is. */
-function withBuildImage({ buildImage: before, ...analyzed }: Analyzed, extend: boolean): Analyzed {
-  if (before === undefined && !extend) return analyzed;
-  const { reference } = before ?? { reference: "" };
-  return { ...analyzed, buildImage: { reference, ...(extend && { extend }) } };
 }
 
 async function runInOrder(

@@ -55,7 +55,7 @@ async function recordBuildImage(
   const image = await copyBaseImage(kanikoDir, (known) => bases.open(name, known), logger).catch((error: unknown) => {
     throw failedTo(`pull builder image ${name}`, error);
   });
-  const buildImage = { ...analyzed.buildImage, reference: image.identifier };
+  const buildImage = { reference: image.identifier };
   logger.debug("Adding build image info to analyzed metadata: ");
   logger.debug(JSON.stringify({ Reference: buildImage.reference }));
   return { ...analyzed, buildImage };

@@ -97,13 +97,6 @@ describe("analyzed.toml", () => {
     expect(formatAnalyzed(analyzed)).toBe(ANALYZED);
   });
 
-  it("keeps that the build image is extended", () => {
-    const text = ANALYZED.replace('reference = "build"\n', "$&  extend = true\n");
-    const analyzed = parseAnalyzed(text, "analyzed.toml");
-    expect(analyzed.buildImage).toEqual({ reference: "build", extend: true });
-    expect(formatAnalyzed(analyzed)).toBe(text);
-  });
-
   it("is the same with a byte-order mark and CRLF", () => {
     expect(formatAnalyzed(parseAnalyzed(`\ufeff${ANALYZED.replaceAll("\n", "\r\n")}`, "analyzed.toml"))).toBe(ANALYZED);
   });

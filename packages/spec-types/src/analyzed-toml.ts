@@ -74,16 +74,10 @@ export interface ImageIdentifier {
   readonly reference: string;
 }
 
-/** The image that the build runs in. */
-export interface BuildImage extends ImageIdentifier {
-  /** An extension adds to it before the buildpacks run. */
-  readonly extend?: boolean;
-}
-
 /** analyzed.toml (platform.md, "analyzed.toml"). */
 export interface Analyzed {
   readonly previousImage?: ImageIdentifier;
-  readonly buildImage?: BuildImage;
+  readonly buildImage?: ImageIdentifier;
   readonly layersMetadata: LayersMetadata;
   readonly runImage?: RunImage;
 }
@@ -104,14 +98,10 @@ export function parseAnalyzed(text: string, file: string): Analyzed {
   const runImage = reader.optionalTable("run-image");
   return {
     ...(previousImage && { previousImage: { reference: previousImage.string("reference") } }),
-    ...(buildImage && { buildImage: readBuildImage(buildImage) }),
+    ...(buildImage && { buildImage: { reference: buildImage.string("reference") } }),
     layersMetadata: readLayersMetadata(reader.table("metadata"), TOML_NAMES),
     ...(runImage && { runImage: readRunImage(runImage) }),
   };
-}
-
-function readBuildImage(reader: Reader): BuildImage {
-  return { reference: reader.string("reference"), ...(reader.boolean("extend") && { extend: true }) };
 }
 
 function readRunImage(reader: Reader): RunImage {
@@ -143,7 +133,7 @@ export function formatAnalyzed(analyzed: Analyzed): string {
   return formatToml(
     record({
       image: previousImage && record({ reference: previousImage.reference }),
-      "build-image": buildImage && record({ reference: buildImage.reference, extend: buildImage.extend || undefined }),
+      "build-image": buildImage && record({ reference: buildImage.reference }),
       metadata: layersMetadataRecord(layersMetadata, TOML_NAMES),
       "run-image":
         runImage &&

@@ -1,6 +1,5 @@
 export {
   type Analyzed,
-  type BuildImage,
   type BuildpackLayerMetadata,
   type BuildpackLayersMetadata,
   EMPTY_LAYERS_METADATA,
