@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type Image, ImageError, type ImageStore } from "@lifecycle/image";
+import { type Image, ImageError, type ImageStore, mapBounded } from "@lifecycle/image";
 import { extract, LayerError } from "@lifecycle/layers";
 import { ExitCode, failedTo, inContext, type Logger, targetOf, timed } from "@lifecycle/phase";
 import {
@@ -110,9 +110,12 @@ async function openPrevious(options: AnalyzeOptions): Promise<Image | ImageError
   }
 }
 
+/** How many layers a registry is asked for at once: as many as hide its latency, few enough for it to bear. */
+const parallelQuestions = 16;
+
 /** False if a layer is certainly gone: a layer that cannot be reused has to be built again. */
 async function holdsAllLayers({ layers }: Image): Promise<boolean> {
-  const held = await Promise.all(layers.map((layer) => layer.isHeld?.().catch(() => true)));
+  const held = await mapBounded(layers, parallelQuestions, async (layer) => layer.isHeld?.().catch(() => true));
   return !held.includes(false);
 }
 

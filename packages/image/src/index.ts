@@ -1,3 +1,4 @@
+export { mapBounded } from "./bounded.ts";
 export { encodeConfig, type History, type ImageConfig, parseConfig, type RuntimeConfig } from "./config.ts";
 export { anonymousKeychain, type Credentials, type Keychain } from "./credentials.ts";
 export type { LayerCache } from "./daemon/layer-cache.ts";
