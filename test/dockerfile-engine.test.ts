@@ -503,12 +503,14 @@ describe.runIf(requireRoot("changing roots"))("applying Dockerfiles to a directo
     afterAll(() => server.close());
 
     it("are held to their checksum, and say why they cannot be had", async () => {
-      const [wrong, missing, git] = await apply(
+      const [wrong, local, missing, git] = await apply(
         await job(`ADD --checksum=sha256:${"0".repeat(64)} ${url}/file /\n`),
+        await job(`ADD --checksum=sha256:${"0".repeat(64)} plain.txt /\n`),
         await job(`ADD ${url}/missing /\n`),
         await job("ADD https://example.org/repository.git /\n"),
       );
       expect(wrong?.error?.message).toMatch(/it has digest sha256:c5acc4ae.* instead of sha256:0000/);
+      expect(local?.error?.message).toMatch(/--checksum is for one source, which has to be a URL/);
       expect(missing?.error?.message).toMatch(
         /\/missing \/: it cannot be fetched: GET .*: unexpected status code 404 Not Found$/,
       );

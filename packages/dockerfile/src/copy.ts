@@ -61,10 +61,14 @@ async function collect(instruction: CopyInstruction, state: BuildState, into: Co
   const { kind, heredocs } = instruction;
   const { downloader, signal, workDirectory } = state.options;
   const expand = state.expansion();
+  const checksum = expand.word(instruction.checksum ?? "") || undefined;
   for (const argument of instruction.sources) {
     const start = heredocs.length > 0 ? heredocOf(argument, state.escapeToken) : undefined;
     const heredoc = heredocs.find(({ name }) => name === start?.name);
     const path = expand.word(argument);
+    if (checksum !== undefined && (instruction.sources.length > 1 || !isUrl(path))) {
+      throw new InstructionError("syntax", "--checksum is for one source, which has to be a URL");
+    }
     if (heredoc !== undefined) {
       const text = heredocContent(heredoc);
       const content = heredoc.expand ? expandText(text, state.lookup()) : text;
@@ -72,7 +76,6 @@ async function collect(instruction: CopyInstruction, state: BuildState, into: Co
     } else if (kind === "ADD" && isGitRepository(path)) {
       throw new InstructionError("refused", `Git repositories cannot be added: ${path}`);
     } else if (kind === "ADD" && isUrl(path)) {
-      const checksum = instruction.checksum === undefined ? undefined : expand.word(instruction.checksum);
       into.downloads.push(await download(path, downloader, workDirectory, checksum, signal));
     } else {
       into.paths.push(path);

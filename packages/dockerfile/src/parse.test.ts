@@ -92,6 +92,14 @@ describe("parsing", () => {
     ]);
   });
 
+  it("divides lists at spaces, whatever ends them", () => {
+    expect(parse("VOLUME /a\t/b\\\\\nEXPOSE 80  81\nCOPY a  b\\\\")).toMatchObject([
+      { values: ["/a", "/b\\\\"] },
+      { values: ["80", "81"] },
+      { sources: ["a"], destination: "b\\\\" },
+    ]);
+  });
+
   it("reads flags and paths of COPY and ADD", () => {
     const digest = `sha256:${"a".repeat(64)}`;
     expect(

@@ -168,7 +168,8 @@ function commandOf(kind: string, text: string, escapeToken: string): CommandLine
 
 function listOf(kind: string, text: string, escapeToken: string): readonly string[] {
   const args = argumentsOf(kind, text, escapeToken);
-  return typeof args === "string" ? [args] : args;
+  // The library divides no text that ends with an escape character.
+  return typeof args === "string" ? args.split(/[\t\v\f\r ]+/) : args;
 }
 
 /** What can be known to be wrong before variables have values. */
