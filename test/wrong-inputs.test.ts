@@ -669,7 +669,7 @@ describe.runIf(requireServer("docker-registry", "skopeo"))("wrong inputs", () =>
       const wrong: Wrong = {
         run: ["analyzer", "-run-image", "{registry}/small/run:1", "{registry}/app:1"],
         code: 1,
-        says: "failed to chown volumes: chown {dir}/layers: operation not permitted",
+        says: "failed to chown volumes: chown {dir}/layers: operation not permitted; give it to user ",
       };
       await expectFailure(await run(wrong), wrong);
     });

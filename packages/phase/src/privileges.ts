@@ -1,6 +1,6 @@
 import { chownSync, lchownSync, readdirSync, readFileSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
-import { systemCode } from "@lifecycle/syscall";
+import { messageOf, systemCode } from "@lifecycle/syscall";
 import { shieldCredentials } from "./credential-shield.ts";
 import { failedTo } from "./errors.ts";
 import { ExitCode } from "./exit-codes.ts";
@@ -36,7 +36,8 @@ export function becomeUser({ uid, gid }: { uid: number; gid: number }, volumes: 
   try {
     ensureOwner(uid, gid, volumes);
   } catch (error) {
-    throw failedTo("chown volumes", error);
+    const remedy = systemCode(error) === "EPERM" ? `; give it to user ${uid}:${gid}, or start this as root` : "";
+    throw failedTo("chown volumes", new Error(`${messageOf(error)}${remedy}`, { cause: error }));
   }
   try {
     runAs(uid, gid);
