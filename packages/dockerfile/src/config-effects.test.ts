@@ -86,15 +86,16 @@ describe("effects on the config", () => {
       "/a": {},
       "/b": {},
     });
+    expect(withVolumes({}, list("VOLUME", "'/a '"), { ...expand, word: () => "/a " }).Volumes).toEqual({ "/a ": {} });
   });
 
-  it.each(["9", "SIGTERM", "usr1", "SIGRTMIN+3"])("take %s for a signal", (signal) => {
+  it.each(["9", "65", "SIGTERM", "usr1", "SIGRTMIN+3"])("take %s for a signal", (signal) => {
     expect(withStopSignal({}, value("STOPSIGNAL", signal), expand)).toEqual({ StopSignal: signal });
   });
 
   it.each([
     () => withStopSignal({}, value("STOPSIGNAL", "SIGNOTHING"), expand),
-    () => withStopSignal({}, value("STOPSIGNAL", "65"), expand),
+    () => withStopSignal({}, value("STOPSIGNAL", "0"), expand),
     () => withExposedPorts({}, list("EXPOSE", "http"), expand),
     () => withExposedPorts({}, list("EXPOSE", "70000"), expand),
     () => withExposedPorts({}, list("EXPOSE", "9-8"), expand),

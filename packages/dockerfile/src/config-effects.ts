@@ -79,7 +79,7 @@ export function withStopSignal(config: RuntimeConfig, { value }: ValueInstructio
   const signal = expand.word(value);
   const name = signal.toUpperCase().replace(/^SIG/, "");
   const isName = Object.hasOwn(constants.signals, `SIG${name}`) || /^RTM(?:IN|AX)(?:[+-][0-9]{1,2})?$/.test(name);
-  const isNumber = /^[0-9]{1,2}$/.test(signal) && Number(signal) >= 1 && Number(signal) <= 64;
+  const isNumber = /^[0-9]{1,9}$/.test(signal) && Number(signal) !== 0;
   if (!isName && !isNumber) throw new InstructionError("syntax", `invalid signal: ${signal}`);
   return { ...config, StopSignal: signal };
 }
@@ -108,7 +108,7 @@ function portsOf(text: string): string[] {
 export function withVolumes(config: RuntimeConfig, { values }: ListInstruction, expand: Expansion): RuntimeConfig {
   const volumes = { ...asRecord(config.Volumes) };
   for (const value of values) {
-    const volume = expand.word(value).trim();
+    const volume = expand.word(value.trim());
     if (volume === "") throw new InstructionError("syntax", "VOLUME specified can not be an empty string");
     volumes[volume] = {};
   }
