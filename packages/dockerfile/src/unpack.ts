@@ -119,9 +119,16 @@ class Unpacker implements EntrySink {
 
   /** Says that there are no more entries. */
   finish(): void {
+    // A later entry can have put a symlink in its place, or above.
+    const known = new Set<string>(["/"]);
+    const isDirectory = (path: BytePath): boolean => {
+      if (known.has(path)) return true;
+      const found = isDirectory(parentPath(path)) && this.#root.find(path)?.isDirectory() === true;
+      if (found) known.add(path);
+      return found;
+    };
     for (const [path, time] of this.#directoryTimes) {
-      const isThere = this.#root.leadsStraightTo(path) && this.#root.find(path)?.isDirectory() === true;
-      if (isThere) lutimesSync(this.#root.file(path), time, time);
+      if (isDirectory(path)) lutimesSync(this.#root.file(path), time, time);
     }
   }
 
