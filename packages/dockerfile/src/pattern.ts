@@ -7,7 +7,7 @@ export type MatchLength = "shortest" | "longest";
 /**
  * A pattern of `${x#pattern}`, `${x%pattern}` and `${x/pattern/text}`: `*` stands for any text, `?` for any character,
  * and a backslash before one of them, before another backslash, `/` or `}` makes it an ordinary character. There are no
- * sets in brackets. Matching takes time in proportion to pattern times text at most.
+ * sets in brackets. A match is found or not in time that grows with pattern times text, never faster.
  */
 export class Pattern {
   readonly #units: readonly Unit[];
