@@ -487,6 +487,21 @@ describe.runIf(requireServer("docker-registry", "openssl", "skopeo"))(
         expect(ranges[2]).toMatch(/^bytes=\d{6,}-$/);
       });
 
+      it("a blob that the registry has lost the end of is noticed", async () => {
+        const host = await startProxy((incoming, response, pass) => {
+          if (incoming.method !== "GET" || !incoming.url?.includes("/blobs/")) return pass();
+          if (incoming.headers.range !== undefined) response.writeHead(416).end();
+          else response.writeHead(200, { "content-length": 5 }).end("{    ");
+        });
+        const store = await storeThrough(host);
+        await store.save(draftOf([newLayer()]), [`${host}/shorter/app`]);
+        const reason = {
+          code: "corrupt",
+          message: expect.stringMatching(/: expected \d+ bytes of sha256:\w+, found 5$/),
+        };
+        await expect(store.open(`${host}/shorter/app`)).rejects.toMatchObject(reason);
+      });
+
       it("a bit that flips on the way is noticed", async () => {
         const host = await startProxy((incoming, response, pass) => {
           if (incoming.method === "GET" && incoming.url?.includes("/blobs/")) {

@@ -176,8 +176,13 @@ export class RegistryClient {
         repository,
         actions: "pull",
         headers: offset > 0 ? { range: `bytes=${offset}-` } : {},
-        expect: [200, 206],
+        expect: [200, 206, 416],
       });
+      if (response.status === 416) {
+        // There is no more of it; what there is too little of is told by who verifies.
+        discard(response);
+        return;
+      }
       // A server that does not know ranges starts at the beginning.
       let skip = response.status === 206 ? 0 : offset;
       try {
