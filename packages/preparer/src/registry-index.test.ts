@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Downloader, Trust } from "@lifecycle/image";
 import { registryIndexPath } from "@lifecycle/spec-types";
 import { describe, expect, it } from "vitest";
@@ -35,6 +38,26 @@ describe("a buildpack registry's index", () => {
     } finally {
       await downloader.close();
       server.close();
+    }
+  });
+
+  it.each([
+    ["says why", 'echo "fatal: cannot access $8" >&2; exit 1', "git: fatal: cannot access https://h.example/x"],
+    ["is killed", "kill -9 $$", "Command failed: git clone .* -- https://h.example/x .*"],
+  ])("keeps the password of its URL out of what it says when git %s", async (_, script, message) => {
+    const dir = mkdtempSync(join(tmpdir(), "index-"));
+    writeFileSync(join(dir, "git"), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    const downloader = new Downloader({ trust: new Trust({}) });
+    const base = "git+https://me:sec@ret@h.example/x";
+    const signal = AbortSignal.timeout(60_000);
+    const index = new RegistryIndex({ base, downloader, env: { PATH: dir }, scratch: join(dir, "scratch"), signal });
+    try {
+      await expect(index.find("example", "java", "")).rejects.toThrow(
+        new RegExp(`^buildpack registry git\\+https://h.example/x: ${message}$`),
+      );
+    } finally {
+      await downloader.close();
+      rmSync(dir, { recursive: true });
     }
   });
 

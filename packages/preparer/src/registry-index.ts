@@ -57,7 +57,8 @@ export class RegistryIndex {
     try {
       text = await this.#read(registryIndexPath(namespace, name));
     } catch (error) {
-      throw failure("buildpackNotFound", `buildpack registry ${withoutSecrets(base)}: ${messageOf(error)}`, error);
+      const message = withoutSecrets(`buildpack registry ${base}: ${messageOf(error).trim()}`);
+      throw failure("buildpackNotFound", message, error);
     }
     const nothing = (what: string) =>
       failure("buildpackNotFound", `buildpack registry ${withoutSecrets(base)} has no ${what}`);
@@ -134,7 +135,7 @@ export class RegistryIndex {
         throw new Error("git is not installed here; name an http(s) base of the index's files, which needs none");
       }
       const { stderr } = error as { readonly stderr?: string };
-      throw stderr ? new Error(`git: ${withoutSecrets(stderr.trim().split("\n").at(-1) ?? "")}`) : error;
+      throw stderr ? new Error(`git: ${stderr.trim().split("\n").at(-1)}`) : error;
     }
   }
 }
