@@ -77,7 +77,7 @@ class CertificateFiles {
   /** @returns whether there is a file of that name */
   read(path: string): boolean {
     try {
-      const status = statSync(path);
+      const status = statSync(path, { bigint: true });
       if (!status.isFile() || status.size > maxFileSize) return false;
       const file = `${status.dev}:${status.ino}`;
       if (!this.#read.has(file)) this.#add(readFileSync(path, "latin1"));
