@@ -36,8 +36,10 @@ export function becomeUser({ uid, gid }: { uid: number; gid: number }, volumes: 
   try {
     ensureOwner(uid, gid, volumes);
   } catch (error) {
-    const remedy = systemCode(error) === "EPERM" ? `; give it to user ${uid}:${gid}, or start this as root` : "";
-    throw failedTo("chown volumes", new Error(`${messageOf(error)}${remedy}`, { cause: error }));
+    if (systemCode(error) !== "EPERM") throw failedTo("chown volumes", error);
+    const other = isPrivileged() ? "give the container the capability CHOWN" : "start this as root";
+    const remedy = `give it to user ${uid}:${gid}, or ${other}`;
+    throw failedTo("chown volumes", new Error(`${messageOf(error)}; ${remedy}`, { cause: error }));
   }
   try {
     runAs(uid, gid);
