@@ -124,6 +124,15 @@ describe.runIf(requireServer("docker-registry", "skopeo"))("what buildpacks see 
     expect(code, stdout).toBe(0);
   });
 
+  it("are read once by restorer", async () => {
+    const config = await runner.write("damaged/config.json", "{");
+    const group = await runner.write("empty.toml", "");
+    const user = ["-uid", `${PHASE_USER.uid}`, "-gid", `${PHASE_USER.gid}`];
+    const args = ["-group", group, "-layers", runner.layersDir, ...user, "-build-image", `${registry.host}/build`];
+    const { stdout } = await runner.run("restorer", args, { DOCKER_CONFIG: dirname(config) });
+    expect(stdout.split(config)).toHaveLength(2);
+  });
+
   it("would be found by that search", async () => {
     await authWithSecret();
     await runner.writeBuildpack("test/leaks", {

@@ -25,7 +25,7 @@ export interface ImageAccess {
   /** Where the app image goes, and where run image and previous image lie: a registry, a daemon or a directory of layouts. */
   readonly images: ImageStore;
   /** Registries; cache images are there, wherever the app image goes. */
-  readonly registry: ImageStore;
+  readonly registry: RegistryStore;
   /** What logs and files call an image of `images`: its name, or where it lies on disk. */
   nameOf(image: string): string;
   /** Keeps connections that cannot be had again from being closed while `work` does not use them. */

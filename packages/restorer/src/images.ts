@@ -17,13 +17,17 @@ export interface RestorerAccess extends ImageAccess {
  *
  * @throws LifecycleError with exit code 1
  */
-export async function openBaseImages(context: PhaseContext, { runImage }: Analyzed): Promise<RegistryStore> {
-  const images = [context.inputs.buildImage, runImage?.extend ? (runImage.image ?? "") : ""];
+export async function openBaseImages(
+  context: PhaseContext,
+  { registry }: ImageAccess,
+  { runImage }: Analyzed,
+): Promise<RegistryStore> {
+  const { buildImage, useDaemon, useLayout } = context.inputs;
+  const images = [buildImage, runImage?.extend ? (runImage.image ?? "") : ""].filter((image) => image !== "");
+  // Else it has credentials for them already.
+  if ((!useDaemon && !useLayout) || images.length === 0) return registry;
   try {
-    return await openRegistry(
-      context,
-      images.filter((image) => image !== ""),
-    );
+    return await openRegistry(context, images);
   } catch (error) {
     throw failedTo("resolve keychain", error);
   }

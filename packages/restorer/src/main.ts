@@ -61,7 +61,7 @@ const restorer: Phase<RestorerAccess> = {
     const analyzed = readAnalyzed(inputs.analyzedPath, logger);
     const runImage = analyzed.runImage?.image ?? "";
     const access = await openImageAccess(context, runImage === "" ? [] : [runImage]);
-    const bases = await openBaseImages(context, analyzed);
+    const bases = await openBaseImages(context, access, analyzed);
     if (inputs.platformApi.atLeast("0.14")) {
       const { images } = readRun(inputs.runPath, logger);
       await requireAccessibleRunImage(runImage, images, accessChecker(context));
