@@ -45,12 +45,22 @@ describe("expansion", () => {
     [`\${PATHY//\\//_}`, "a_b_c.tar.gz"],
     [`\${PATHY/.*/}`, "a/b/c"],
     [`\${PATHY//[a-z]/x}`, "a/b/c.tar.gz"],
+    [`\${PATHY#*}`, "a/b/c.tar.gz"],
+    [`\${PATHY##*}`, ""],
+    [`\${PATHY//*.t?r/x}`, "x.gz"],
+    [`\${PATHY//?\\//-}`, "--c.tar.gz"],
+    [`\${PATHY//*/x}`, "x"],
     [`\${STAR%\\*}`, "*a*b"],
     [`\${STAR//\\*/$A}`, "valueavaluebvalue"],
     [`\${UNSET#x}\${UNSET/a/b}`, ""],
     [`"\${PATHY#a/\${B}}"`, "/c.tar.gz"],
   ])("of %j gives %j", (text, expected) => {
     expect(word(text)).toBe(expected);
+  });
+
+  it("looks for patterns in time that grows with the text, however they are made", () => {
+    const long = "a".repeat(100_000);
+    expect(expandWord(`\${x//a*?*b/}`, () => long, "\\")).toBe(long);
   });
 
   it("takes the escape character of the Dockerfile", () => {

@@ -1,5 +1,8 @@
 /** A piece of a pattern: a character, `?` for any one, or `*` for any text. */
-type Unit = { readonly kind: "character"; readonly character: string } | { readonly kind: "one" | "many" };
+type Unit =
+  | { readonly kind: "character"; readonly character: string }
+  | { readonly kind: "one" }
+  | { readonly kind: "many" };
 
 /** Which of the matches is meant. */
 export type MatchLength = "shortest" | "longest";
@@ -38,16 +41,13 @@ export class Pattern {
   /** The text without what matches at its beginning. */
   withoutPrefix(text: string, length: MatchLength): string {
     const characters = Array.from(text);
-    const end = endOf(this.#units, characters, 0, length);
-    return characters.slice(end ?? 0).join("");
+    return withoutBeginning(this.#units, characters, length).join("");
   }
 
   /** The text without what matches at its end. */
   withoutSuffix(text: string, length: MatchLength): string {
     const characters = Array.from(text).reverse();
-    const end = endOf([...this.#units].reverse(), characters, 0, length);
-    return characters
-      .slice(end ?? 0)
+    return withoutBeginning([...this.#units].reverse(), characters, length)
       .reverse()
       .join("");
   }
@@ -55,13 +55,14 @@ export class Pattern {
   /** The text with the first longest match, or all of them, replaced. */
   replace(text: string, replacement: string, which: "first" | "all"): string {
     const characters = Array.from(text);
+    const ends = endsOf(this.#units, characters, "longest");
     let result = "";
     let position = 0;
     let afterMatch = false;
     while (position <= characters.length) {
-      const end = endOf(this.#units, characters, position, "longest");
+      const end = ends[position] ?? none;
       // An empty match right behind another one is none of its own.
-      if (end !== undefined && !(afterMatch && end === position)) {
+      if (end !== none && !(afterMatch && end === position)) {
         result += replacement;
         if (which === "first") return result + characters.slice(end).join("");
         afterMatch = end > position;
@@ -77,29 +78,31 @@ export class Pattern {
   }
 }
 
-/** Where a match that begins at a position ends; undefined if there is none. */
-function endOf(
-  units: readonly Unit[],
-  characters: readonly string[],
-  start: number,
-  length: MatchLength,
-): number | undefined {
-  let ends = new Set([start]);
-  for (const unit of units) {
-    const next = new Set<number>();
-    if (unit.kind === "many") {
-      for (let end = Math.min(...ends); end <= characters.length; end++) next.add(end);
-    } else {
-      for (const end of ends) {
-        const character = characters[end];
-        if (character === undefined) continue;
-        if (unit.kind === "one" || (unit.kind === "character" && character === unit.character)) next.add(end + 1);
-      }
+function withoutBeginning(units: readonly Unit[], characters: string[], length: MatchLength): string[] {
+  return characters.slice(Math.max(endsOf(units, characters, length)[0] ?? none, 0));
+}
+
+const none = -1;
+
+/** Where a match ends for each position that it can begin at; `none` where there is no match. */
+function endsOf(units: readonly Unit[], characters: readonly string[], length: MatchLength): Int32Array {
+  const count = characters.length;
+  let ends = Int32Array.from({ length: count + 1 }, (_, position) => position);
+  for (const unit of [...units].reverse()) {
+    // Of what is left of the pattern with this unit before it, from the last position to the first.
+    const longer = new Int32Array(count + 1).fill(none);
+    for (let position = count; position >= 0; position--) {
+      const here = ends[position] ?? none;
+      const next = unit.kind === "many" ? longer[position + 1] : ends[position + 1];
+      if (unit.kind === "many") longer[position] = preferred(here, next ?? none, length);
+      else if (unit.kind === "one" || unit.character === characters[position]) longer[position] = next ?? none;
     }
-    if (next.size === 0) return undefined;
-    ends = next;
+    ends = longer;
   }
-  const all = [...ends];
-  const pick = (choose: (a: number, b: number) => number) => all.reduce((a, b) => choose(a, b));
-  return pick(length === "shortest" ? Math.min : Math.max);
+  return ends;
+}
+
+function preferred(a: number, b: number, length: MatchLength): number {
+  if (a === none || b === none) return Math.max(a, b);
+  return length === "shortest" ? Math.min(a, b) : Math.max(a, b);
 }
