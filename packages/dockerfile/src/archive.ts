@@ -60,13 +60,15 @@ async function* throughProgram(program: string, path: BytePath): AsyncGenerator<
   if (stdin === null || stdout === null) return;
   // Whoever stops reading early closes the pipe.
   stdin.on("error", () => {});
-  streamOf(path).pipe(stdin);
+  const file = streamOf(path);
+  file.pipe(stdin);
   try {
     for await (const chunk of stdout) yield chunk;
     const end = await ended;
     if (end instanceof Error) throw new InstructionError("failed", `${program} is needed to unpack it: ${end.message}`);
     if (end !== 0) throw new Error(`${program} ended with exit status ${end}`);
   } finally {
+    file.destroy();
     child.kill("SIGKILL");
   }
 }
