@@ -451,10 +451,13 @@ describe.runIf(requireRoot("changing roots"))("applying Dockerfiles to a directo
     const images = { "example.org/other:1": image };
     const [fine, out] = await apply(
       await job(
-        `ARG base_image\nCOPY --from=example.org/other:1 /data/dir /from\nCOPY --from=\${base_image} data/file /\n`,
-        {
-          images: { ...images, base: image },
-        },
+        [
+          "COPY --from=example.org/other:1 /data/dir /from",
+          `COPY --from=\${base_image} data/file /`,
+          `RUN --mount=from=\${base_image},target=/m test -d /m/data/dir`,
+          "",
+        ].join("\n"),
+        { images: { ...images, base: image } },
       ),
       await job("COPY --from=example.org/other:1 /out /x\n", { images }),
     );

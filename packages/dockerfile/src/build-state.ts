@@ -66,9 +66,15 @@ export class BuildState {
     return posix.resolve("/", this.config.WorkingDir ?? "");
   }
 
+  /** Expands the name of an image, for which the ARGs before FROM count too. */
+  imageName(text: string): string {
+    const lookup = this.lookup();
+    return expandWord(text, (name) => lookup(name) ?? this.args.globalLookup(name), this.escapeToken);
+  }
+
   /**
    * Where files come from.
-   * @param from the image as written, undefined for the build context
+   * @param from the image, variables expanded; undefined for the build context
    * @throws InstructionError `failed` if there is no way to images
    */
   async origin(from: string | undefined): Promise<Origin> {
@@ -77,9 +83,7 @@ export class BuildState {
       this.#contextRules ??= readIgnoreFile(context, ignoreFile);
       return contextOrigin(context, this.#contextRules, signal);
     }
-    const lookup = this.lookup();
-    const reference = expandWord(from, (name) => lookup(name) ?? this.args.globalLookup(name), this.escapeToken);
-    if (openImage === undefined) throw new InstructionError("failed", `image ${reference} cannot be read here`);
-    return imageOrigin(await openImage(reference), reference);
+    if (openImage === undefined) throw new InstructionError("failed", `image ${from} cannot be read here`);
+    return imageOrigin(await openImage(from), from);
   }
 }

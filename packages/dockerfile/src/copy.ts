@@ -38,7 +38,8 @@ export async function dispatchCopy(instruction: CopyInstruction, state: BuildSta
   try {
     await collect(instruction, state, sources);
     const { files, downloads, paths } = sources;
-    const origin = paths.length > 0 ? await state.origin(instruction.from) : undefined;
+    const from = instruction.from === undefined ? undefined : state.imageName(instruction.from);
+    const origin = paths.length > 0 ? await state.origin(from) : undefined;
     const target = targetOf(instruction, state);
     const { destination, chown = null, chmod } = target;
     const { kind, exclude, parents, unpack: unpacks } = instruction;

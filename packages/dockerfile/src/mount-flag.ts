@@ -30,10 +30,10 @@ const switches = new Set(["readonly", "ro", "readwrite", "rw", "required"]);
 
 /**
  * Reads the value of RUN's `--mount`: `type=cache,target=/var/cache/apt,…`.
- * @param expand replaces variables in the values
+ * @param expand replaces variables in the value of a key
  * @throws InstructionError `syntax`
  */
-export function parseMount(text: string, expand: (value: string) => string = (value) => value): RunMount {
+export function parseMount(text: string, expand: (value: string, key: string) => string = (value) => value): RunMount {
   const values = new Map<string, string>();
   for (const field of text.split(",")) {
     const equals = field.indexOf("=");
@@ -43,7 +43,7 @@ export function parseMount(text: string, expand: (value: string) => string = (va
     if (equals < 0 && !switches.has(name)) {
       throw new InstructionError("syntax", `'${field}' in --mount=${text} must be a key=value pair`);
     }
-    values.set(name, equals < 0 ? "true" : expand(field.slice(equals + 1)));
+    values.set(name, equals < 0 ? "true" : expand(field.slice(equals + 1), name));
   }
   const given = values.get("type")?.toLowerCase() ?? "bind";
   const type = types.find((candidate) => candidate === given);

@@ -31,7 +31,7 @@ export async function dispatchRun(instruction: RunInstruction, state: BuildState
 function expandedMounts({ mounts }: RunInstruction, state: BuildState): RunMount[] {
   const expand = state.expansion();
   return mounts.map((text) => {
-    const mount = parseMount(text, expand.word);
+    const mount = parseMount(text, (value, key) => (key === "from" ? state.imageName(value) : expand.word(value)));
     if (mount.type === "secret" && mount.target === "") return mount;
     return { ...mount, target: posix.resolve(state.workingDirectory, mount.target) };
   });
