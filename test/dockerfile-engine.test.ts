@@ -346,6 +346,13 @@ describe.runIf(requireRoot("changing roots"))("applying Dockerfiles to a directo
       expect(await twice(fromImage, digests("a"), digests("a"))).toMatchObject({ output: "", opened: [] });
     });
 
+    it("copies anew what another pattern of COPY --parents matches", async () => {
+      const first = await job("COPY --parents tree/a.txt /kept/\n");
+      const second = await job("COPY --parents plain.txt /kept/\n", { cache: first.cache });
+      await apply(first, second);
+      expect(readdirSync(join(second.root, "kept"))).toEqual(["plain.txt"]);
+    });
+
     it("looks into no image for what it has", async () => {
       const instructions = "COPY --from=image tree pl*.txt /copied/\n";
       const images = { image: context };

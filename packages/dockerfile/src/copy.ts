@@ -47,6 +47,7 @@ export async function dispatchCopy(instruction: CopyInstruction, state: BuildSta
       [kind, state.workingDirectory, destination, chown, chmod?.text ?? null, exclude, parents, unpacks ?? null],
       [
         (await origin?.material(parents ? paths.map((path) => splitParents(path).base) : paths)) ?? null,
+        parents ? paths : [],
         files,
         downloads.map(({ name, digest }) => [name, digest]),
       ],
@@ -163,7 +164,13 @@ async function copyWithParents(
 ): Promise<void> {
   const { base, pattern } = splitParents(path);
   let found = hasWildcard(base) || hasWildcard(pattern);
-  for (const source of tree.find(base)) found = (await copier.copyMatching(source, pattern, destination)) || found;
+  for (const source of tree.find(base)) {
+    if (pattern !== "") found = (await copier.copyMatching(source, pattern, destination)) || found;
+    else {
+      await copier.copy(source, destination);
+      found = true;
+    }
+  }
   if (!found) throw new InstructionError("failed", `${path} is not in ${tree.what}, or is excluded by its ignore file`);
 }
 
