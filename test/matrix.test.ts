@@ -272,4 +272,15 @@ describe.runIf(requireServer("skopeo", "umoci"))("layout", () => {
     expect(stdout).toContain('Image with name "/mounted-later/registry.example/team/app/1" not found\n');
     expect(code).toBe(0);
   });
+
+  it("says where a run image has to be that is not there", async () => {
+    const flags = ["-layout", "-layout-dir", layouts, "-run-image", "registry.example/none:1"];
+    const { code, stdout } = await runner.run("creator", [...runner.creatorFlags(), ...flags, "team/app"], {
+      CNB_EXPERIMENTAL_MODE: "silent",
+    });
+    expect(stdout).toContain(
+      `'registry.example/none:1' not found in ${layouts}; copy it there, or name another with -run-image\n`,
+    );
+    expect(code).toBe(62);
+  });
 });

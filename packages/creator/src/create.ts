@@ -13,6 +13,7 @@ import {
   type ImageAccess,
   openCache,
   type PhaseContext,
+  runImageNotFound,
   takePrepared,
   writeAnalyzed,
 } from "@lifecycle/phase";
@@ -67,7 +68,7 @@ export async function create(context: PhaseContext, access: CreatorAccess): Prom
   inputs.runImage = analyzed.runImage?.reference || inputs.runImage;
   // no extension can bring another one any more, and without one all that the buildpacks do is for nothing
   if (analyzed.runImage?.reference === "") {
-    const cause = `run image '${inputs.runImage}' not found; push it there, or name another with -run-image`;
+    const cause = `run image '${inputs.runImage}' ${runImageNotFound(inputs)}, or name another with -run-image`;
     throw failedTo("create new app image", cause, ExitCode.exportError);
   }
 

@@ -1,11 +1,11 @@
 import { type Image, ImageDraft, type ImageStore } from "@lifecycle/image";
-import { ExitCode, failedTo, type Logger } from "@lifecycle/phase";
+import { ExitCode, failedTo, type Inputs, type Logger, runImageNotFound } from "@lifecycle/phase";
 import { type ApiVersion, REBASABLE_LABEL } from "@lifecycle/spec-types";
 import type { ExtendedRunImage } from "./extended-run-image.ts";
 import { sourceDateEpoch } from "./source-date-epoch.ts";
 
 /** What the app image starts from. */
-export interface StartOptions {
+export interface StartOptions extends Pick<Inputs, "useDaemon" | "useLayout" | "layoutDir"> {
   readonly platformApi: ApiVersion;
   readonly logger: Logger;
   /** Where run image and previous image are. */
@@ -16,8 +16,6 @@ export interface StartOptions {
   readonly previousImage: string;
   /** What extenders made of the run image; its config becomes the app image's. */
   readonly extended: ExtendedRunImage | undefined;
-  /** Whether images are in a daemon. */
-  readonly useDaemon: boolean;
   /** What SOURCE_DATE_EPOCH says. */
   readonly sourceDateEpoch: string | undefined;
 }
@@ -41,8 +39,7 @@ export async function startImage(options: StartOptions): Promise<StartedImage> {
     const createdAt = sourceDateEpoch(options.sourceDateEpoch, platformApi, logger);
     const runImage = await images.open(options.runImage);
     if (runImage === undefined) {
-      const remedy = options.useDaemon ? " in the daemon; pull it there" : "";
-      throw new Error(`run image '${options.runImage}' not found${remedy}`);
+      throw new Error(`run image '${options.runImage}' ${runImageNotFound(options)}`);
     }
     const keepHistory = platformApi.atLeast("0.12");
     const runtimeConfig = extended?.config.config;

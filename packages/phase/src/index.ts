@@ -18,6 +18,7 @@ export {
   containsImage,
   requireAccessibleRunImage,
   runImageForExport,
+  runImageNotFound,
 } from "./run-image.ts";
 export { type Phase, type PhaseContext, runPhase } from "./run-phase.ts";
 export { saveImage } from "./save-image.ts";

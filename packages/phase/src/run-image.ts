@@ -111,6 +111,19 @@ export function containsImage(candidate: RunImageForExport, image: string): bool
   return namesOf(candidate).some((each) => comparableName(each) === wanted);
 }
 
+/**
+ * Says that there is no such run image where images lie, and what to do: "not found in the daemon; pull it there".
+ * Platforms fetch the run image that the user names, and may not know of one that an extension chooses.
+ */
+export function runImageNotFound({
+  useDaemon,
+  useLayout,
+  layoutDir,
+}: Pick<Inputs, "useDaemon" | "useLayout" | "layoutDir">): string {
+  if (useDaemon) return "not found in the daemon; pull it there";
+  return useLayout ? `not found in ${layoutDir}; copy it there` : "not found; push it there";
+}
+
 function namesOf({ image, mirrors = [] }: RunImageForExport): string[] {
   return image === undefined ? [...mirrors] : [image, ...mirrors];
 }

@@ -16,7 +16,7 @@ it("says where a run image that an extension chose has to be", async () => {
     const group = { group: [], groupExtensions: [{ id: "test/chooses", version: "1.0.0" }] };
     const images = new LayoutStore({ layoutDir });
     await expect(updateRunImage({ inputs, logger }, { images }, analyzed, group)).rejects.toThrow(
-      `failed to get run image chosen/run: not found in ${layoutDir}; copy it there first`,
+      `failed to get run image chosen/run: not found in ${layoutDir}; copy it there`,
     );
   } finally {
     rmSync(layoutDir, { recursive: true });

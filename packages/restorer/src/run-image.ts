@@ -1,5 +1,13 @@
 import type { Image } from "@lifecycle/image";
-import { failedTo, type ImageAccess, type Inputs, logRunImage, type PhaseContext, targetOf } from "@lifecycle/phase";
+import {
+  failedTo,
+  type ImageAccess,
+  type Inputs,
+  logRunImage,
+  type PhaseContext,
+  runImageNotFound,
+  targetOf,
+} from "@lifecycle/phase";
 import type { Analyzed, Group } from "@lifecycle/spec-types";
 
 /** What this needs of a phase. */
@@ -33,15 +41,9 @@ export async function updateRunImage(
     throw failedTo(`get run image ${name}`, error);
   });
   if (image === undefined) {
-    throw failedTo(`get run image ${name}`, notFound(inputs));
+    throw failedTo(`get run image ${name}`, runImageNotFound(inputs));
   }
   return withRunImage({ inputs, logger }, analyzed, image);
-}
-
-/** Platforms fetch the run image that the user names, and may not know of one that an extension chooses. */
-function notFound({ useDaemon, useLayout, layoutDir }: RunImageContext["inputs"]): string {
-  if (useDaemon) return "not found in the daemon; pull it first";
-  return useLayout ? `not found in ${layoutDir}; copy it there first` : "not found; push it there first";
 }
 
 /** What analyzed.toml is to say when the run image is this one: its reference and, from Platform API 0.12 on, target. */
