@@ -1,4 +1,5 @@
 import { parseReference } from "@lifecycle/image";
+import { withoutSecrets } from "./without-secrets.ts";
 
 /** Where a buildpack comes from. */
 export type Locator =
@@ -50,7 +51,7 @@ function parseUri(text: string): Locator {
     parseReference(image);
     return { kind: "image", name: image };
   }
-  if (!URL.canParse(text)) throw new Error(`${JSON.stringify(text)} is no URI`);
+  if (!URL.canParse(text)) throw new Error(`${JSON.stringify(withoutSecrets(text))} is no URI`);
   const url = new URL(text);
   const [, digest] = /^#sha256=(.*)$/s.exec(url.hash) ?? [];
   if (digest !== undefined && !/^[0-9a-f]{64}$/i.test(digest)) {
