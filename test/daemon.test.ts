@@ -269,10 +269,10 @@ describe.runIf(requireServer("dockerd", "podman", "skopeo", "openssl")).each(["d
     });
 
     it("a daemon that closes idle connections is held on to while buildpacks run", async () => {
-      await runner.writeBuildpack("test/slow", { build: "sleep 3" });
+      await runner.writeBuildpack("test/slow", { build: "sleep 6" });
       await runner.writeOrder("test/app", "test/slow");
       try {
-        const log = await withFaults({ idleTimeout: 1500 }, () => succeed("v1", "slow"));
+        const log = await withFaults({ idleTimeout: 4000 }, () => succeed("v1", "slow"));
         expect(log).not.toContain("ping error");
         expect(proxy.requests.filter((request) => request.endsWith("/_ping")).length).toBeGreaterThan(4);
       } finally {
