@@ -10,12 +10,12 @@ import { createServer as createWebServer } from "node:http";
 import { createServer } from "node:net";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { SetupError } from "../../packages/setup/report.mjs";
 import { makeDebianStack } from "../stack/debian.mjs";
 import { writeNpmrcBinding } from "../stack/npmrc.mjs";
 import { MOUNT_POINTS, NETWORK_FILES, USER } from "../stack/root.mjs";
 import { makeStack } from "../stack/stack.mjs";
+import { readArguments } from "./arguments.mjs";
 import { readImage } from "./image.mjs";
 import { checkSandbox, sandboxed } from "./sandbox.mjs";
 import { unpackImage } from "./unpack.mjs";
@@ -154,7 +154,6 @@ async function build(lifecycle, stack, app) {
 
 /** A Debian whose build image is new each time, since extensions change it. */
 async function makeExtendableStack() {
-  if (process.getuid() !== 0) throw new SetupError("extending images takes root: sudo npm run demo -- --extensions");
   const { run, build: layout } = await makeDebianStack(join(REPOSITORY, "dist/debian-stack"));
   const build = join(HOME, "build-root");
   await rm(build, { recursive: true, force: true });
@@ -234,20 +233,11 @@ function say(line) {
   console.log(`demo: ${line}`);
 }
 
-/** What the command line asks for. Throws SetupError for what it does not know. */
-function readArguments() {
-  try {
-    return parseArgs({ options: { extensions: { type: "boolean" } }, allowPositionals: true });
-  } catch (error) {
-    const [problem] = error.message.split(". ");
-    throw new SetupError(`${problem}; npm run demo takes nothing, or: -- --extensions`);
-  }
-}
-
 try {
-  const { values, positionals } = readArguments();
-  const [lifecycle = join(REPOSITORY, "dist/linux-amd64/lifecycle")] = positionals;
-  await demo(lifecycle, values.extensions ? "lua" : "express");
+  const { lifecycle = join(REPOSITORY, "dist/linux-amd64/lifecycle"), extensions } = readArguments(
+    process.argv.slice(2),
+  );
+  await demo(lifecycle, extensions ? "lua" : "express");
 } catch (error) {
   if (!(error instanceof SetupError)) throw error;
   console.error(`demo: ${error.message}`);

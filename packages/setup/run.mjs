@@ -5,6 +5,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { readArguments as checkDemo } from "../../images/demo/arguments.mjs";
 import { SetupError, say } from "./report.mjs";
 import { ensureToolchain } from "./toolchain.mjs";
 import { checkMachine, checkWritable, ensureDependencies, run, withPnpm } from "./workspace.mjs";
@@ -33,6 +34,7 @@ function build(env) {
 }
 
 function demo(env, args) {
+  checkDemo(args);
   build(env);
   run([process.execPath, "images/demo/demo.mjs", ...args], env, "run the demo");
 }
