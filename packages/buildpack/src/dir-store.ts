@@ -76,7 +76,10 @@ function read(path: string, module: { readonly id: string; readonly version: str
     return decodeText(readFileSync(path), path);
   } catch (error) {
     if (!isNotFound(error)) throw error;
-    const remedy = `'${nameOf(module)}' is in the order or group, but not in the builder`;
+    const remedy =
+      module.version === ""
+        ? `'${module.id}' is in the order or group without a version`
+        : `'${nameOf(module)}' is in the order or group, but not in the builder`;
     throw new Error(`open ${path}: no such file or directory; ${remedy}`, { cause: error });
   }
 }

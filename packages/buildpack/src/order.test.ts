@@ -50,6 +50,7 @@ describe("DirStore", () => {
       `open ${builder.buildpacksDir}/none/1/buildpack.toml: no such file or directory; ` +
         "'none@1' is in the order or group, but not in the builder",
     );
+    expect(() => lookup("none", "")).toThrow("; 'none' is in the order or group without a version");
     builder.write("buildpacks/broken/1/buildpack.toml", "api =\n");
     expect(() => lookup("broken")).toThrow(`${builder.buildpacksDir}/broken/1/buildpack.toml:1:6: `);
     expect(() => new DirStore({ buildpacksDir: "" }).lookupBuildpack("a", "1")).toThrow("missing buildpacks directory");
