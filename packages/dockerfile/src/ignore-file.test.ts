@@ -26,6 +26,20 @@ describe("an ignore file", () => {
     for (const path of kept) expect([path, rules.leavesOut(path)]).toEqual([path, false]);
   });
 
+  it("is matched in no time, whoever wrote it", () => {
+    const started = performance.now();
+    for (const pattern of [`${"*a".repeat(40)}b`, `${"**/a*".repeat(40)}b`]) {
+      expect(ignoreRules([pattern]).leavesOut("a".repeat(255))).toBe(false);
+    }
+    expect(performance.now() - started).toBeLessThan(2000);
+  });
+
+  it("has sets that are sets", () => {
+    expect(() => ignoreRules(["a[z-a]"])).toThrow("a[z-a]: [z-a] ends before it begins");
+    expect(ignoreRules(["[\\d]"]).leavesOut("d")).toBe(true);
+    expect(ignoreRules(["[\\d]"]).leavesOut("1")).toBe(false);
+  });
+
   it("says where exceptions may be", () => {
     const rules = ignoreRules(["*", "!a/b/c"]);
     expect(rules.hasExceptionsBelow("a")).toBe(true);

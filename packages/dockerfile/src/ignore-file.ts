@@ -1,6 +1,7 @@
 import { posix } from "node:path";
 import { readOutputFile } from "@lifecycle/buildpack";
 import { toBytePath, toText } from "@lifecycle/layers";
+import { IgnorePattern } from "./ignore-pattern.ts";
 import { RootPaths } from "./root-paths.ts";
 
 /** Says of a path in the context, relative and without a leading slash, whether it is left out. */
@@ -12,7 +13,7 @@ export interface IgnoreRules {
 
 interface Rule {
   readonly text: string;
-  readonly pattern: RegExp;
+  readonly pattern: IgnorePattern;
   readonly exception: boolean;
 }
 
@@ -46,13 +47,13 @@ export function ignoreRules(lines: readonly string[]): IgnoreRules {
       .replace(/^\/+|\/+$/g, "")
       .replace(/(?:\*\*\/)+/g, "**/");
     if (text === "" || pattern === "" || pattern === ".") continue;
-    rules.push({ text: pattern, pattern: patternOf(pattern), exception });
+    rules.push({ text: pattern, pattern: new IgnorePattern(pattern), exception });
   }
   return {
     hasExceptionsBelow: (path) => rules.some(({ text, exception }) => exception && text.startsWith(`${path}/`)),
     leavesOut: (path) => {
       let out = false;
-      for (const { pattern, exception } of rules) if (out === exception && pattern.test(path)) out = !exception;
+      for (const { pattern, exception } of rules) if (out === exception && pattern.matches(path)) out = !exception;
       return out;
     },
   };
@@ -62,31 +63,4 @@ export function ignoreRules(lines: readonly string[]): IgnoreRules {
 export function excludeRules(patterns: readonly string[]): IgnoreRules {
   const hasExceptions = patterns.some((pattern) => pattern.trim().startsWith("!"));
   return { ...ignoreRules(patterns), hasExceptionsBelow: () => hasExceptions };
-}
-
-/** Matches the path itself and everything below it. */
-function patternOf(pattern: string): RegExp {
-  let source = "";
-  for (let index = 0; index < pattern.length; index++) {
-    const character = pattern[index] ?? "";
-    if (character === "*" && pattern[index + 1] === "*") {
-      index++;
-      // `**.md` is anything that ends so.
-      const isSuffix = index === 1 && /^\*\*[^/*?[\\][^*?[\\]*$/.test(pattern);
-      if (pattern[index + 1] === "/") index++;
-      source += isSuffix || index + 1 >= pattern.length ? ".*" : "(?:.*/)?";
-    } else if (character === "*") source += "[^/]*";
-    else if (character === "?") source += "[^/]";
-    else if (character === "[") {
-      const set = /^\[(?:\\.|[^\]\\])(?:\\.|[^\]\\])*\]/s.exec(pattern.slice(index))?.[0];
-      source += set ?? "\\[";
-      if (set !== undefined) index += set.length - 1;
-    } else if (character === "\\") source += escaped(pattern[++index] ?? "\\");
-    else source += escaped(character);
-  }
-  return new RegExp(`^${source}(?:/.*)?$`, "s");
-}
-
-function escaped(character: string): string {
-  return character.replace(/[\\^$.*+?()[\]{}|/]/, "\\$&");
 }
